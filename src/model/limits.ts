@@ -1,0 +1,32 @@
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Limits on what others can make us hold, read or wait for. Sizes in bytes, times in milliseconds. */
+export const LIMITS = {
+  manifest: 4 * MiB,
+  /** An image index that lists referrers, and each page of the referrers API. */
+  referrersPage: 8 * MiB,
+  referrersPages: 200,
+  referrers: 50_000,
+  /** Signatures of one image and place that are fetched and checked. */
+  signatures: 1000,
+  payload: 1 * MiB,
+  bundle: 4 * MiB,
+  errorBody: 64 * KiB,
+  token: 1 * MiB,
+  tags: 100_000,
+  keyFile: 64 * KiB,
+  certificateFile: 4 * MiB,
+  passphrase: 4 * KiB,
+  configFile: 4 * MiB,
+  certificates: 64,
+  pathDepth: 10,
+  pathAttempts: 256,
+  indexDepth: 4,
+  indexChildren: 1000,
+  attempts: 5,
+  requestTimeout: 30_000,
+  connectTimeout: 10_000,
+  retryAfter: 60_000,
+  redirects: 5,
+} as const;

@@ -1,0 +1,41 @@
+/** Media types and annotation keys of the registered formats, each said once. */
+
+export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+export const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
+export const OCI_EMPTY = "application/vnd.oci.empty.v1+json";
+export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
+export const DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
+export const DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+json";
+export const DOCKER_SCHEMA_1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
+/** cosign pkg/types/media.go: layer of the legacy `.sig` tag. */
+export const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
+export const COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature";
+export const COSIGN_CERTIFICATE = "dev.sigstore.cosign/certificate";
+export const COSIGN_CHAIN = "dev.sigstore.cosign/chain";
+export const COSIGN_BUNDLE = "dev.sigstore.cosign/bundle";
+export const COSIGN_TIMESTAMP = "dev.sigstore.cosign/rfc3161timestamp";
+
+/** Sigstore bundle v0.3 (sigstore/protobuf-specs, cosign specs/BUNDLE_SPEC.md). */
+export const SIGSTORE_BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+export const SIGSTORE_BUNDLE_PREFIX = "application/vnd.dev.sigstore.bundle";
+export const BUNDLE_CONTENT = "dev.sigstore.bundle.content";
+export const BUNDLE_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
+export const IN_TOTO_PAYLOAD = "application/vnd.in-toto+json";
+export const IN_TOTO_STATEMENT = "https://in-toto.io/Statement/v1";
+export const COSIGN_SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1";
+export const DSSE_ENVELOPE = "application/vnd.dsse.envelope.v1+json";
+
+export const NOTATION_SIGNATURE = "application/vnd.cncf.notary.signature";
+
+const manifests = new Set([OCI_MANIFEST, DOCKER_MANIFEST]);
+const indexes = new Set([OCI_INDEX, DOCKER_MANIFEST_LIST]);
+
+export function isIndexType(mediaType: string): boolean {
+  return indexes.has(mediaType);
+}
+
+export function isManifestType(mediaType: string): boolean {
+  return manifests.has(mediaType);
+}

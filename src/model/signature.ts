@@ -1,0 +1,159 @@
+import type { KeyObject } from "node:crypto";
+import type { Algorithm } from "./algorithm.ts";
+import type { Certificate } from "./certificate.ts";
+import type { Descriptor } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
+import type { ErrorCode } from "./error-codes.ts";
+
+export const FORMATS = ["cosign", "bundle"] as const;
+/** The formats that this build writes and checks. */
+export type FormatName = (typeof FORMATS)[number];
+
+/** A public key, with the fingerprint (sha256 over its DER SubjectPublicKeyInfo) that reports call it by. */
+export interface PublicKey {
+  readonly key: KeyObject;
+  readonly spki: Uint8Array;
+  readonly fingerprint: string;
+  /** What the key type permits; the algorithm preferred for signing first. */
+  readonly algorithms: readonly Algorithm[];
+}
+
+/** What a signer lets everybody know: its key, and its certificates leaf first (empty: a bare key). */
+export interface PublicMaterial {
+  readonly publicKey: PublicKey;
+  readonly chain: readonly Certificate[];
+}
+
+/**
+ * The exact bytes to sign, describing themselves: `attach` can finish from these, a signature and public material alone.
+ * `encoding` is the signature encoding that the format stores: DER for ECDSA, the plain octets for RSA and Ed25519.
+ */
+export interface Prepared {
+  readonly format: FormatName;
+  readonly subject: Digest;
+  readonly bytes: Uint8Array;
+  readonly algorithm: Algorithm;
+  readonly encoding: "der" | "raw";
+}
+
+/** Anything that signs prepared bytes: a key here, a service, an HSM, a person elsewhere. */
+export interface Signer {
+  /** For reports: `key cosign.key`. Holds no secret. */
+  readonly label: string;
+  describe(): Promise<PublicMaterial>;
+  /** The signature over `prepared.bytes` in `prepared.encoding`. */
+  sign(prepared: Prepared): Promise<Uint8Array>;
+}
+
+/** A signature as a store keeps it: one blob with its annotations. Stores know nothing more about it. */
+export interface Artefact {
+  readonly format: FormatName;
+  /** Media type of the blob. */
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  /** On the layer (tag store) or on the manifest (referrers store). */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** What a referrer manifest declares. */
+  readonly artifactType?: string | undefined;
+}
+
+/** Where a signature was found or put. */
+export interface Place {
+  readonly kind: "tag" | "referrer" | "fallback-tag";
+  /** Tag name, or digest of the referrer manifest. */
+  readonly name: string;
+  /** Digest of the blob that holds the signature, when it is known. */
+  readonly digest?: Digest | undefined;
+}
+
+/** An entry of a store, by its descriptor; its bytes not yet fetched. */
+export interface Entry {
+  readonly place: Place;
+  readonly descriptor: Descriptor;
+}
+
+/** An entry with its bytes: what a format reads. */
+export interface Stored {
+  readonly place: Place;
+  readonly mediaType: string;
+  readonly artifactType?: string | undefined;
+  readonly bytes: Uint8Array;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** A place that could not be looked at, or not to its end. Never the same as an empty one. */
+export interface LookFailure {
+  readonly place: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  readonly retry: boolean;
+}
+
+/** What a store holds for a subject, and what it could not see. */
+export interface Listing {
+  readonly entries: readonly Entry[];
+  readonly failures: readonly LookFailure[];
+}
+
+/** What a signature says of itself once decoded: nothing of it is verified. */
+export interface Evidence {
+  readonly format: FormatName;
+  readonly place: Place;
+  /** The bytes the signature is over. */
+  readonly signed: Uint8Array;
+  readonly signature: Uint8Array;
+  /** Certificates that came with it, leaf first, then hints for building a path; empty when it names only a key. */
+  readonly certificates: readonly Certificate[];
+  /** bundle: `verificationMaterial.publicKey.hint`. */
+  readonly keyHint?: string | undefined;
+  readonly claims: Claims;
+}
+
+/** What the signed bytes claim. */
+export interface Claims {
+  readonly digests: readonly string[];
+  /** cosign: `critical.identity.docker-reference`; the bundle format has none. */
+  readonly reference?: string | undefined;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** cosign: `critical.type`; bundle: the predicate type. */
+  readonly type: string;
+}
+
+/** An entry that its format could not decode. */
+export interface Malformed {
+  readonly format: FormatName;
+  readonly place: Place;
+  readonly reason: Reason;
+}
+
+/** Why a signature did not count, or what to know about one that did. */
+export interface Reason {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** Who signed, as reports tell it. `subject` is null for a bare key. */
+export interface SignerIdentity {
+  readonly subject: string | null;
+  readonly sans: readonly string[];
+  readonly issuer: string | null;
+  /** Of the certificate, or of the bare key. */
+  readonly fingerprint: string;
+}
+
+/**
+ * The outcome of checking one piece of evidence against one trust: cryptography, path, times, claims. `reasons` empty
+ * means that everything checked held. No opinion on who may sign: that is the policy's.
+ */
+export interface Finding {
+  readonly format: FormatName;
+  readonly place: Place;
+  readonly reasons: readonly Reason[];
+  readonly algorithm: Algorithm | null;
+  readonly signer: SignerIdentity | null;
+  /** The leaf that was verified, for identity rules; absent for a bare key. */
+  readonly certificate?: Certificate | undefined;
+  readonly claims?: Claims | undefined;
+  readonly time: { readonly source: "none"; readonly at: null };
+}

@@ -1,0 +1,68 @@
+import type { Descriptor } from "../model/descriptor.ts";
+import type { Digest } from "../model/digest.ts";
+
+/** A manifest as a repository gave it: its bytes checked against the digest, its shape against its media type. */
+export interface Manifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly size: number;
+  readonly bytes: Uint8Array;
+  readonly content: ManifestContent;
+  /** The entity tag it came with, for `If-Match`. */
+  readonly etag?: string | undefined;
+}
+
+/** The members of an image manifest or an index that this program reads; exactly one of `layers` and `manifests` is there. */
+export interface ManifestContent {
+  readonly mediaType: string;
+  readonly artifactType?: string | undefined;
+  readonly config?: Descriptor | undefined;
+  readonly layers?: readonly Descriptor[] | undefined;
+  readonly manifests?: readonly Descriptor[] | undefined;
+  readonly subject?: Descriptor | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+/** When a tag may be written: only over the manifest with this entity tag, or only where there is none. */
+export type WriteCondition = { readonly ifMatch: string } | { readonly ifNoneMatch: true };
+
+/** The answer of the referrers API. */
+export interface ReferrersAnswer {
+  /** False when the repository has no referrers API (the fallback tag is then all there is). */
+  readonly supported: boolean;
+  readonly descriptors: readonly Descriptor[];
+  /** The limit that cut the listing short. */
+  readonly truncated?: string | undefined;
+}
+
+/**
+ * One repository of a registry, or one layout folder: what stores and operations talk to. Every byte read is checked
+ * against its digest and a size limit. Throws the E_REGISTRY_*, E_NETWORK, E_TIMEOUT, E_TLS, E_DIGEST_MISMATCH,
+ * E_MANIFEST_INVALID, E_TOO_LARGE codes; `undefined` is only ever an answer that there is no such thing.
+ */
+export interface Repository {
+  readonly kind: "registry" | "layout";
+  /** Canonical name as cosign writes it (`index.docker.io/library/alpine`), or `oci:PATH`. */
+  readonly name: string;
+  /** By digest or by tag. Undefined: the repository answered that it has none. */
+  getManifest(reference: string, options?: { readonly limit?: number }): Promise<Manifest | undefined>;
+  /**
+   * Stores a manifest under a tag or its digest.
+   * @throws E_REGISTRY_CONFLICT when the condition does not hold (412).
+   */
+  putManifest(
+    reference: string,
+    manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
+    condition?: WriteCondition,
+  ): Promise<{
+    readonly digest: Digest /** The registry indexed it as a referrer of this subject (`OCI-Subject`). */;
+    readonly subject?: string | undefined;
+  }>;
+  /** @throws E_BLOB_MISSING when the repository has none. */
+  getBlob(descriptor: Descriptor, limit: number): Promise<Uint8Array>;
+  /** Uploads a blob unless this run has done so before; resolves to its digest. */
+  putBlob(bytes: Uint8Array): Promise<Digest>;
+  /** The referrers API alone, all pages; the fallback tag is read by the store. */
+  listReferrers(subject: Digest): Promise<ReferrersAnswer>;
+  listTags(): Promise<readonly string[]>;
+}

@@ -1,0 +1,23 @@
+/** One HTTP exchange. No redirect is followed and nothing is retried here: who may be asked again, or elsewhere, is decided above. */
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly url: URL;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | undefined;
+  /** Milliseconds from the start of the request to the last byte of the body. */
+  readonly timeout?: number | undefined;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** The header, several of one name joined by a comma. */
+  header(name: string): string | undefined;
+  /** The body, read at most once. Stopping early closes the connection. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Lets go of the body unread. */
+  discard(): void;
+}
+
+/** @throws E_NETWORK, E_TIMEOUT or E_TLS. */
+export type Exchange = (request: HttpRequest) => Promise<HttpResponse>;
