@@ -1,0 +1,112 @@
+import { constants } from "node:fs";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { CountersignError, isCountersignError } from "../model/errors.ts";
+import { causeCode } from "./faults.ts";
+import type { Files } from "./host.ts";
+
+/** The file system. Reads are bounded, also of pipes and devices; writes are whole or not at all. */
+export function createNodeFiles(randomName: () => string): Files {
+  return {
+    async read(path, limit) {
+      const file = await open(path, constants.O_RDONLY).catch((cause: unknown) => {
+        throw unreadable(path, cause);
+      });
+      try {
+        return await readAtMost(file, path, limit);
+      } finally {
+        await file.close();
+      }
+    },
+    async exists(path) {
+      return stat(path).then(
+        () => true,
+        () => false,
+      );
+    },
+    async list(path) {
+      return readdir(path).catch((cause: unknown) => {
+        if (causeCode(cause) === "ENOENT") return [];
+        throw unreadable(path, cause);
+      });
+    },
+    async write(path, bytes, options = {}) {
+      const folder = dirname(path);
+      const beside = join(folder, `.${basename(path).slice(0, 100)}.${randomName()}.tmp`);
+      try {
+        await mkdir(folder, { recursive: true });
+        await writeNew(beside, bytes, options.mode ?? 0o666);
+        await (options.exclusive ? place(beside, path) : rename(beside, path));
+      } catch (cause) {
+        await rm(beside, { force: true }).catch(() => {});
+        throw unwritable(path, cause);
+      }
+    },
+    async remove(path) {
+      await rm(path, { recursive: true, force: true }).catch((cause: unknown) => {
+        throw unwritable(path, cause);
+      });
+    },
+  };
+}
+
+async function readAtMost(file: FileHandle, path: string, limit: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    const { size: expected } = await file.stat();
+    for (;;) {
+      const room = Math.min(Math.max(expected - size, 0), limit - size) + 1;
+      const { bytesRead, buffer } = await file.read(new Uint8Array(Math.max(room, 4096)), 0, null, null);
+      if (bytesRead === 0) return Buffer.concat(chunks, size);
+      size += bytesRead;
+      if (size > limit) break;
+      chunks.push(buffer.subarray(0, bytesRead));
+    }
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+  throw new CountersignError("E_FILE_TOO_LARGE", `${path} holds more than the ${limit} bytes that are read`, {
+    hint: "check that this is the right file",
+  });
+}
+
+async function writeNew(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, "wx", mode);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gives a finished file its name unless something has it already: `link` never replaces, where `rename` does. */
+async function place(from: string, to: string): Promise<void> {
+  await link(from, to).catch((cause: unknown) => {
+    if (causeCode(cause) !== "EEXIST") throw cause;
+    throw new CountersignError("E_FILE_EXISTS", `${to} is there already`, {
+      cause,
+      hint: "remove it or choose another name",
+    });
+  });
+  await rm(from);
+}
+
+function unreadable(path: string, cause: unknown): CountersignError {
+  const code = causeCode(cause);
+  return new CountersignError("E_FILE_UNREADABLE", `${path} cannot be read: ${code}`, { cause, hint: mend(code) });
+}
+
+function unwritable(path: string, cause: unknown): CountersignError {
+  if (isCountersignError(cause)) return cause;
+  const code = causeCode(cause);
+  return new CountersignError("E_FILE_UNWRITABLE", `${path} cannot be written: ${code}`, { cause, hint: mend(code) });
+}
+
+function mend(code: string): string {
+  if (code === "ENOENT") return "check the path";
+  if (code === "EISDIR") return "name a file, not a folder";
+  if (code === "EACCES" || code === "EPERM") return "check who owns it and its permissions";
+  return "check the path and the disk";
+}
