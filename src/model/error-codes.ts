@@ -13,6 +13,8 @@ export const ERROR_CODES = {
   E_FILE_UNREADABLE: { exit: 2, retry: false },
   E_FILE_TOO_LARGE: { exit: 2, retry: false },
   E_FILE_EXISTS: { exit: 2, retry: false },
+  E_FILE_UNWRITABLE: { exit: 2, retry: false },
+  E_COMMAND: { exit: 2, retry: false },
   E_ENVIRONMENT_EMPTY: { exit: 2, retry: false },
   E_PATTERN_INVALID: { exit: 2, retry: false },
   E_ALGORITHM_UNSUPPORTED: { exit: 2, retry: false },
@@ -52,7 +54,6 @@ export const ERROR_CODES = {
   E_REFERENCE_MISMATCH: { exit: 1, retry: false },
   E_ANNOTATION_MISMATCH: { exit: 1, retry: false },
   E_FORMAT_UNSUPPORTED: { exit: 1, retry: false },
-  E_UNSIGNED: { exit: 1, retry: false },
 
   // What the registry answered.
   E_SUBJECT_NOT_FOUND: { exit: 1, retry: false },
@@ -65,6 +66,7 @@ export const ERROR_CODES = {
   E_REGISTRY_THROTTLED: { exit: 3, retry: true },
   E_REGISTRY_FAILING: { exit: 3, retry: true },
   E_REGISTRY_REDIRECT: { exit: 3, retry: false },
+  E_TOKEN_REALM: { exit: 3, retry: false },
   E_REGISTRY_CONFLICT: { exit: 3, retry: true },
   E_BLOB_MISSING: { exit: 3, retry: true },
   E_LIMIT: { exit: 3, retry: false },
@@ -73,7 +75,6 @@ export const ERROR_CODES = {
   E_NETWORK: { exit: 3, retry: true },
   E_TIMEOUT: { exit: 3, retry: true },
   E_TLS: { exit: 3, retry: false },
-  E_CANCELLED: { exit: 3, retry: true },
 
   // Layout folders.
   E_LAYOUT_INVALID: { exit: 1, retry: false },

@@ -15,6 +15,7 @@ export const LIMITS = {
   errorBody: 64 * KiB,
   token: 1 * MiB,
   tags: 100_000,
+  tagPages: 10_000,
   keyFile: 64 * KiB,
   certificateFile: 4 * MiB,
   passphrase: 4 * KiB,
@@ -24,6 +25,10 @@ export const LIMITS = {
   pathAttempts: 256,
   indexDepth: 4,
   indexChildren: 1000,
+  /** Layers of one manifest. */
+  layers: 10_000,
+  /** Blobs of a layout folder that are looked into for manifests that its index does not name. */
+  layoutBlobs: 10_000,
   attempts: 5,
   requestTimeout: 30_000,
   connectTimeout: 10_000,

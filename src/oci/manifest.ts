@@ -1,0 +1,263 @@
+import { z } from "zod";
+import type { Descriptor } from "../model/descriptor.ts";
+import { type Digest, isDigest } from "../model/digest.ts";
+import { CountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import {
+  DOCKER_SCHEMA_1,
+  DOCKER_SCHEMA_1_SIGNED,
+  isIndexType,
+  isManifestType,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from "../model/media-types.ts";
+import { parseStrictJson } from "../model/strict-json.ts";
+import type { ManifestContent } from "./repository.ts";
+
+/** What servers say that do not know what they serve: it decides nothing. */
+const undecided = new Set(["", "application/octet-stream", "application/json", "text/plain", "binary/octet-stream"]);
+const schema1 = new Set([DOCKER_SCHEMA_1, DOCKER_SCHEMA_1_SIGNED]);
+
+/** The members that choose how a document is read. Go's decoder also takes them in other cases, and the last one wins. */
+const decisive = [
+  "schemaVersion",
+  "mediaType",
+  "artifactType",
+  "config",
+  "layers",
+  "manifests",
+  "subject",
+  "annotations",
+];
+
+/** Go programs write `null` for what they leave out. */
+const annotations = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((value) => value ?? undefined);
+
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? undefined);
+
+const platform = z
+  .object({
+    os: z.string().default(""),
+    architecture: z.string().default(""),
+    variant: text,
+  })
+  .nullish()
+  .transform((value) => value ?? undefined);
+
+const descriptor = z.object({
+  mediaType: z.string().min(1).max(255),
+  digest: z.string().refine((value): value is Digest => isDigest(value), "not a digest"),
+  size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
+  artifactType: text,
+  annotations,
+  platform,
+});
+
+const subject = descriptor.nullish().transform((value) => value ?? undefined);
+
+const imageManifest = z.object({
+  artifactType: text,
+  config: descriptor,
+  layers: z
+    .array(descriptor)
+    .nullable()
+    .transform((value) => value ?? []),
+  subject,
+  annotations,
+});
+
+const imageIndex = z.object({
+  artifactType: text,
+  manifests: z
+    .array(descriptor)
+    .nullable()
+    .transform((value) => value ?? []),
+  subject,
+  annotations,
+});
+
+const envelope = z.looseObject({ schemaVersion: z.literal(2), mediaType: z.string().optional() });
+
+/**
+ * Reads an image manifest or an index, OCI or Docker (image-spec manifest.md and image-index.md; Docker schema 2).
+ *
+ * `bytes`: the document as served, whose digest the caller checks. `contentType`: the media type it was served with, parameters and all;
+ * undefined where there was none. The type in the document and the one it was served with must agree; where only one says anything that one
+ * decides; where neither does, the shape decides between the OCI types (a document of both shapes is refused, so it has one).
+ * Members that are not known are left out of the result.
+ *
+ * @throws E_MANIFEST_INVALID when it is not what its type says, or two readers could read two things in it; E_MANIFEST_UNSUPPORTED for schema 1
+ * and types that are neither image nor index; E_REGISTRY_ANSWER for a web page; E_LIMIT for too many entries.
+ */
+export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ManifestContent {
+  const served = bareMediaType(contentType);
+  refuseOtherTypes(served);
+  const document = parseStrictJson(bytes, { maxDepth: 32, code: "E_MANIFEST_INVALID", what: "the manifest" });
+  if (typeof document !== "object" || document === null || Array.isArray(document)) {
+    throw invalid("the manifest is not a JSON object");
+  }
+  refuseTwoReadings(document);
+  const mediaType = agreedType(document, served);
+  return isIndexType(mediaType)
+    ? { mediaType, ...bounded(shape(imageIndex, document, mediaType), "manifests") }
+    : { mediaType, ...bounded(shape(imageManifest, document, mediaType), "layers") };
+}
+
+/** A media type without its parameters, in lower case; empty where there is none. */
+export function bareMediaType(contentType: string | undefined): string {
+  return (contentType ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
+
+function refuseOtherTypes(mediaType: string): void {
+  if (undecided.has(mediaType) || isIndexType(mediaType) || isManifestType(mediaType)) return;
+  if (mediaType === "text/html") {
+    throw new CountersignError("E_REGISTRY_ANSWER", "the answer is a web page, not a manifest", {
+      hint: "check that the address is a registry's and that no proxy or login page answers in its place",
+      retry: false,
+    });
+  }
+  throw new CountersignError("E_MANIFEST_UNSUPPORTED", `a manifest of type ${quoted(mediaType)} cannot be read`, {
+    hint: schema1.has(mediaType)
+      ? "push the image again with a current program: schema 1 has no digest that can be signed"
+      : "name an OCI or Docker image manifest or index",
+  });
+}
+
+function refuseTwoReadings(document: object): void {
+  for (const name of Object.keys(document)) {
+    const known = decisive.find((member) => member.toLowerCase() === name.toLowerCase());
+    if (known !== undefined && known !== name) {
+      throw invalid(`the manifest has a member ${quoted(name)}, which some programs read as ${quoted(known)}`);
+    }
+  }
+  const has = (name: string) => Object.hasOwn(document, name);
+  if (has("manifests") && (has("layers") || has("config"))) {
+    throw invalid(`the manifest has both "manifests" and ${has("layers") ? '"layers"' : '"config"'}`);
+  }
+}
+
+function agreedType(document: object, served: string): string {
+  const version: unknown = Reflect.get(document, "schemaVersion");
+  if (version === 1) refuseOtherTypes(DOCKER_SCHEMA_1);
+  const declared = shape(envelope, document, "manifest").mediaType;
+  if (declared !== undefined) {
+    if (undecided.has(declared)) throw invalid(`the manifest says that its type is ${quoted(declared)}`);
+    refuseOtherTypes(declared);
+    if (!undecided.has(served) && served !== declared) {
+      throw invalid(`the manifest says that it is ${quoted(declared)}, but was served as ${quoted(served)}`);
+    }
+    return declared;
+  }
+  if (!undecided.has(served)) return served;
+  return Object.hasOwn(document, "manifests") ? OCI_INDEX : OCI_MANIFEST;
+}
+
+function shape<T>(schema: z.ZodType<T>, document: object, mediaType: string): T {
+  const result = schema.safeParse(document);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const path = issue?.path.map(String).join(".") ?? "";
+  throw invalid(
+    `${quoted(path)} of the manifest is not what ${mediaType} has there: ${issue?.message ?? "unreadable"}`,
+  );
+}
+
+function bounded<T extends { layers?: readonly unknown[]; manifests?: readonly unknown[] }>(
+  content: T,
+  list: "layers" | "manifests",
+): T {
+  const count = content[list]?.length ?? 0;
+  const limit = list === "layers" ? LIMITS.layers : LIMITS.referrers;
+  if (count <= limit) return content;
+  throw new CountersignError("E_LIMIT", `the manifest lists ${count} ${list}, more than the ${limit} that are read`);
+}
+
+function invalid(sentence: string): CountersignError {
+  return new CountersignError("E_MANIFEST_INVALID", sentence, {
+    hint: "push it again with a program that writes image-spec manifests, and ask who wrote this one",
+  });
+}
+
+function quoted(value: string): string {
+  return JSON.stringify(value.slice(0, 120));
+}
+
+export interface ImageManifestParts {
+  /** OCI image manifest unless told. */
+  readonly mediaType?: string | undefined;
+  readonly artifactType?: string | undefined;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly subject?: Descriptor | undefined;
+}
+
+export interface IndexParts {
+  /** OCI image index unless told. */
+  readonly mediaType?: string | undefined;
+  readonly manifests: readonly Descriptor[];
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly artifactType?: string | undefined;
+  readonly subject?: Descriptor | undefined;
+}
+
+const utf8 = new TextEncoder();
+
+/**
+ * The bytes of an image manifest: UTF-8 JSON without white space, members in the order that cosign writes, annotations sorted
+ * by name. The same parts always give the same bytes, and so the same digest.
+ */
+export function buildImageManifest(parts: ImageManifestParts): Uint8Array {
+  return encode({
+    schemaVersion: 2,
+    mediaType: parts.mediaType ?? OCI_MANIFEST,
+    config: orderedDescriptor(parts.config),
+    layers: parts.layers.map(orderedDescriptor),
+    annotations: sorted(parts.annotations),
+    subject: parts.subject && orderedDescriptor(parts.subject),
+    artifactType: parts.artifactType,
+  });
+}
+
+/** The bytes of an index, by the same rules as `buildImageManifest`; `manifests` stay in the order given. */
+export function buildIndex(parts: IndexParts): Uint8Array {
+  return encode({
+    schemaVersion: 2,
+    mediaType: parts.mediaType ?? OCI_INDEX,
+    manifests: parts.manifests.map(orderedDescriptor),
+    annotations: sorted(parts.annotations),
+    subject: parts.subject && orderedDescriptor(parts.subject),
+    artifactType: parts.artifactType,
+  });
+}
+
+function encode(document: object): Uint8Array {
+  return utf8.encode(JSON.stringify(document));
+}
+
+function orderedDescriptor(value: Descriptor): object {
+  return {
+    mediaType: value.mediaType,
+    size: value.size,
+    digest: value.digest,
+    annotations: sorted(value.annotations),
+    platform: value.platform && {
+      architecture: value.platform.architecture,
+      os: value.platform.os,
+      variant: value.platform.variant,
+    },
+    artifactType: value.artifactType,
+  };
+}
+
+function sorted(values: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined {
+  const entries = Object.entries(values ?? {});
+  if (entries.length === 0) return undefined;
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
