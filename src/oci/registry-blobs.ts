@@ -1,0 +1,95 @@
+import { type Digest, digestOf, matchesDigest } from "../model/digest.ts";
+import { CountersignError } from "../model/errors.ts";
+import { readBody } from "../platform/body.ts";
+import { memoUnlessFailed } from "../platform/memo.ts";
+import type { Scope } from "./auth.ts";
+import type { Repository } from "./repository.ts";
+import type { Transport } from "./transport.ts";
+
+/** A registry forgets an upload when it restarts, and after it was finished by a request whose answer got lost. */
+const UPLOAD_ATTEMPTS = 2;
+
+/**
+ * Blobs of one repository over HTTP (distribution-spec, pulling and pushing blobs).
+ *
+ * @param uploads what this run has uploaded to the repository, or is uploading.
+ */
+export function createBlobs(
+  transport: Transport,
+  scope: Scope,
+  uploads: Map<Digest, Promise<Digest>>,
+): Pick<Repository, "getBlob" | "putBlob"> {
+  const name = `${transport.registry}/${scope.repository}`;
+
+  const upload = async (bytes: Uint8Array, digest: Digest): Promise<Digest> => {
+    for (let attempt = 1; ; attempt += 1) {
+      const location = await begin();
+      location.searchParams.set("digest", digest);
+      const headers = { "content-type": "application/octet-stream" };
+      const stored = await transport.call(
+        { method: "PUT", target: location, scope, headers, body: bytes },
+        async (answer) => {
+          const { status, response } = answer;
+          if (status === 404 && attempt < UPLOAD_ATTEMPTS) {
+            response.discard();
+            return false;
+          }
+          if (status < 200 || status > 299) return transport.refuse(answer, `to store a blob in ${name}`);
+          response.discard();
+          const declared = response.header("docker-content-digest");
+          if (declared !== undefined && declared !== digest) throw differs(`${name}@${digest}`, declared.slice(0, 160));
+          return true;
+        },
+      );
+      if (stored) return digest;
+    }
+  };
+
+  const begin = () =>
+    transport.call({ method: "POST", target: `/v2/${scope.repository}/blobs/uploads/`, scope }, async (answer) => {
+      if (answer.status !== 202) return transport.refuse(answer, `to take a blob for ${name}`);
+      answer.response.discard();
+      return transport.location(answer);
+    });
+
+  return {
+    async getBlob(descriptor, limit) {
+      const { digest, size } = descriptor;
+      const blob = `${name}@${digest}`;
+      if (size > limit) {
+        throw new CountersignError(
+          "E_TOO_LARGE",
+          `the blob ${blob} has ${size} bytes, more than the ${limit} that are read`,
+        );
+      }
+      const target = `/v2/${scope.repository}/blobs/${digest}`;
+      return transport.call({ method: "GET", target, scope }, async (answer) => {
+        if (answer.status === 404) {
+          answer.response.discard();
+          throw missing(blob);
+        }
+        if (answer.status !== 200) return transport.refuse(answer, `to give the blob ${blob}`);
+        const bytes = await readBody(answer.response, size, `the blob ${blob}`);
+        if (bytes.length !== size) throw differs(blob, `${bytes.length} bytes, not ${size}`);
+        if (!matchesDigest(bytes, digest)) throw differs(blob, digestOf(bytes));
+        return bytes;
+      });
+    },
+    async putBlob(bytes) {
+      const digest = digestOf(bytes);
+      return memoUnlessFailed(uploads, digest, () => upload(bytes, digest));
+    },
+  };
+}
+
+function missing(blob: string): CountersignError {
+  return new CountersignError("E_BLOB_MISSING", `the registry has no blob ${blob}, though a manifest names it`, {
+    hint: "try again; if it stays so, push the image or the signature again",
+  });
+}
+
+function differs(blob: string, found: string): CountersignError {
+  return new CountersignError("E_DIGEST_MISMATCH", `the blob ${blob} came back as something else: ${found}`, {
+    hint: "the registry, a cache or somebody between has changed it",
+  });
+}

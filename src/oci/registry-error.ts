@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { CountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import { readBody } from "../platform/body.ts";
+import type { HttpResponse } from "../platform/exchange.ts";
+
+/** What a registry says went wrong (distribution-spec, error codes). */
+export interface RegistryFault {
+  readonly status: number;
+  /** `MANIFEST_UNKNOWN`, …; empty when the body is not the specification's. */
+  readonly codes: readonly string[];
+  /** For a sentence: status, codes and message in one printable line of bounded length. */
+  readonly text: string;
+}
+
+const schema = z.object({
+  errors: z.array(z.object({ code: z.string().catch(""), message: z.string().nullish().catch(undefined) })).min(1),
+});
+
+const QUOTE_LIMIT = 200;
+
+/** Reads the body of a refusal, whatever it is. Never throws: that it cannot be read changes nothing about the refusal. */
+export async function readFault(response: HttpResponse): Promise<RegistryFault> {
+  const { status } = response;
+  const bytes = await readBody(response, LIMITS.errorBody).catch(() => new Uint8Array());
+  return { status, ...decode(status, new TextDecoder().decode(bytes)) };
+}
+
+function decode(status: number, body: string): { codes: readonly string[]; text: string } {
+  const parsed = schema.safeParse(parseJson(body));
+  if (!parsed.success) return { codes: [], text: String(status) };
+  const { errors } = parsed.data;
+  const codes = errors.map(({ code }) => code).filter((code) => /^[A-Z][A-Z0-9_]{0,63}$/.test(code));
+  const first = errors[0];
+  const said = [codes[0], first?.message && printable(first.message)].filter(Boolean).join(": ");
+  return { codes, text: said === "" ? String(status) : `${status} ${said}` };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** One line without control, direction or invisible characters, at most 200 characters: fit to stand in a message of ours. */
+export function printable(text: string): string {
+  const line = text
+    .slice(0, 4 * QUOTE_LIMIT)
+    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ")
+    .trim();
+  return line.length > QUOTE_LIMIT ? `${line.slice(0, QUOTE_LIMIT)}…` : line;
+}
+
+/** Statuses that may pass: asking again can help. */
+export function isPassing(status: number): boolean {
+  return [408, 429, 500, 502, 503, 504].includes(status);
+}
+
+/** The error that a passing status ends in when it does not pass: E_REGISTRY_THROTTLED for 429, else E_REGISTRY_FAILING. */
+export function passingError(host: string, fault: RegistryFault): CountersignError {
+  if (fault.status === 429) {
+    return new CountersignError("E_REGISTRY_THROTTLED", `${host} throttles: ${fault.text}`, {
+      hint: "wait, log in to it (anonymous limits are lower), or lower --connections",
+    });
+  }
+  return new CountersignError("E_REGISTRY_FAILING", `${host} fails: ${fault.text}`, {
+    hint: "try again later; the fault is the registry's or of a proxy before it",
+  });
+}
+
+/** What any other status that was not expected ends in: E_REGISTRY_ANSWER. */
+export function unexpectedAnswer(host: string, what: string, fault: RegistryFault): CountersignError {
+  return new CountersignError("E_REGISTRY_ANSWER", `${host} refuses ${what}: ${fault.text}`, {
+    hint: "check that the address is a registry's, and what this registry permits",
+    retry: false,
+  });
+}

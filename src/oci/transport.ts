@@ -1,0 +1,159 @@
+import { CountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import { readBody } from "../platform/body.ts";
+import type { Exchange, HttpRequest, HttpResponse } from "../platform/exchange.ts";
+import type { Authorizer, Scope } from "./auth.ts";
+import { type Endpoint, WantsHttps } from "./endpoint.ts";
+import { isRedirect, refuseRedirect, resolveLocation, tooManyRedirects } from "./redirects.ts";
+import type { RegistryFault } from "./registry-error.ts";
+import { parseRetryAfter, type Retrier } from "./retry.ts";
+
+export interface RegistryRequest {
+  readonly method: HttpRequest["method"];
+  /** A path from the root of the API, or an address that the registry has given. */
+  readonly target: string | URL;
+  readonly scope: Scope;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: Uint8Array | undefined;
+}
+
+export interface RegistryAnswer {
+  readonly status: number;
+  readonly response: HttpResponse;
+  /** The address that answered, redirects followed. */
+  readonly url: URL;
+}
+
+/** Requests to one registry: authenticated, redirected, retried. */
+export interface Transport {
+  readonly registry: string;
+  /**
+   * Sends a request and lets `read` make a value of the answer; both happen again when that can help. `read` sees every status but redirects,
+   * 401, 403 and those that passing faults have (408, 429, 500, 502, 503, 504).
+   */
+  call<T>(request: RegistryRequest, read: (answer: RegistryAnswer) => Promise<T>): Promise<T>;
+  /** @throws E_REGISTRY_ANSWER: an answer that was not expected, as an error that quotes it. */
+  refuse(answer: RegistryAnswer, what: string): Promise<never>;
+  /** Where the upload that an answer began goes on (`Location`). */
+  location(answer: RegistryAnswer): URL;
+}
+
+export interface TransportOptions {
+  readonly exchange: Exchange;
+  readonly endpoint: Endpoint;
+  readonly authorizer: Authorizer;
+  readonly retrier: Retrier;
+  readonly now: () => Date;
+  readonly userAgent: string;
+}
+
+/**
+ * Redirects: reads (GET, HEAD) are followed to other hosts, without credentials, since what they bring is checked by digest or came by the
+ * word of the registry itself; writes only within the registry's origin. A 401 is answered once, and only to the registry.
+ */
+export function createTransport(options: TransportOptions): Transport {
+  const { endpoint, authorizer } = options;
+  const { registry } = endpoint;
+
+  const follow = async (request: RegistryRequest, origin: URL): Promise<RegistryAnswer> => {
+    let url = typeof request.target === "string" ? new URL(request.target, origin) : request.target;
+    let granted: string | undefined;
+    let refused = false;
+    for (let redirects = 0; ; ) {
+      const own = url.origin === origin.origin;
+      const authorization = own ? (granted ?? (await authorizer.header(request.scope, origin))) : undefined;
+      const response = await settled(
+        endpoint,
+        origin,
+        await options.exchange(outgoing(request, url, authorization, options)),
+      );
+      const { status } = response;
+      if (status === 401 && own && !refused) {
+        refused = true;
+        const fault = faultOf(response);
+        const challenges = response.header("www-authenticate") ?? "";
+        granted = await authorizer.afterRefusal(challenges, authorization, request.scope, origin);
+        if (granted === undefined) throw denied(request.scope, url, await fault);
+      } else if (isRedirect(status)) {
+        response.discard();
+        redirects += 1;
+        if (redirects > LIMITS.redirects) tooManyRedirects(origin, LIMITS.redirects);
+        const next = resolveLocation(response.header("location"), url, origin);
+        if (!mayFollow(request.method, status, url, next)) refuseRedirect(url, next.href);
+        url = next;
+      } else {
+        return { status, response, url };
+      }
+    }
+  };
+
+  const denied = ({ repository, actions }: Scope, url: URL, fault: RegistryFault): CountersignError => {
+    const source = authorizer.source({ repository, actions });
+    const what = actions === "pull" ? "reading" : "writing to";
+    return new CountersignError("E_REGISTRY_DENIED", `${url.host} denies ${what} ${repository}: ${fault.text}`, {
+      hint: source
+        ? `the credentials of ${source} were shown: check what they permit, and the repository's name`
+        : `no credentials for ${registry} were found: use docker login ${registry}, or --registry-username and --registry-password`,
+    });
+  };
+
+  return {
+    registry,
+    call: <T>(request: RegistryRequest, read: (answer: RegistryAnswer) => Promise<T>) =>
+      options.retrier.run<T>(registry, async () => {
+        const answer = await endpoint.attempt((origin) => follow(request, origin));
+        const { status, response, url } = answer;
+        if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response));
+        if (status < 400) return { done: await read(answer) };
+        const { isPassing, passingError } = await import("./registry-error.ts");
+        if (!isPassing(status)) return { done: await read(answer) };
+        const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
+        const error = passingError(url.host, await faultOf(response));
+        return { again: { error, retryAfter, throttled: status === 429 || retryAfter !== undefined } };
+      }),
+    async refuse({ response, url }, what) {
+      const { unexpectedAnswer } = await import("./registry-error.ts");
+      throw unexpectedAnswer(url.host, what, await faultOf(response));
+    },
+    location: ({ response, url }) => resolveLocation(response.header("location"), url, url),
+  };
+}
+
+function outgoing(
+  { method, headers, body }: RegistryRequest,
+  url: URL,
+  authorization: string | undefined,
+  { userAgent }: TransportOptions,
+): HttpRequest {
+  const own: Record<string, string> = authorization === undefined ? {} : { authorization };
+  return { method, url, headers: { ...headers, ...own, "user-agent": userAgent }, body };
+}
+
+function mayFollow(method: string, status: number, from: URL, to: URL): boolean {
+  if (method === "GET" || method === "HEAD") return true;
+  return to.origin === from.origin && (status === 307 || status === 308);
+}
+
+async function faultOf(response: HttpResponse): Promise<RegistryFault> {
+  const { readFault } = await import("./registry-error.ts");
+  return readFault(response);
+}
+
+/**
+ * Settles the endpoint by its first answer, unless that is how a TLS server answers plain HTTP: with a 400 that says so.
+ * @throws WantsHttps.
+ */
+async function settled(endpoint: Endpoint, origin: URL, response: HttpResponse): Promise<HttpResponse> {
+  if (endpoint.settled()) return response;
+  if (response.status !== 400 || origin.protocol !== "http:") {
+    endpoint.settle(origin);
+    return response;
+  }
+  const body = await readBody(response, LIMITS.errorBody);
+  if (/https/i.test(new TextDecoder().decode(body))) throw new WantsHttps("it wants HTTPS");
+  endpoint.settle(origin);
+  const again = async function* () {
+    yield body;
+  };
+  return { ...response, body: again(), discard: () => {} };
+}
