@@ -22,6 +22,9 @@ export const ALGORITHMS = [
   "ed25519ph",
 ] as const;
 
+/** Verified but never made: cosign signs so with Ed25519 keys, and verifies it nowhere. */
+export const VERIFY_ONLY: readonly Algorithm[] = ["ed25519ph"];
+
 export type Algorithm = (typeof ALGORITHMS)[number];
 export type HashName = "sha256" | "sha384" | "sha512";
 

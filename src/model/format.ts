@@ -35,5 +35,5 @@ export interface Format {
   assemble(prepared: Prepared, signature: Uint8Array, material: PublicMaterial, options: SigningOptions): Artefact;
   read(stored: Stored): Evidence | Malformed;
   /** Cryptography, path, times, and that the claims are about `subject`. No opinion on who may sign. */
-  check(evidence: Evidence, subject: Digest, trust: Trust, at: Date): Finding;
+  check(evidence: Evidence, subject: Digest, trust: Trust, at: Date): Promise<Finding>;
 }
