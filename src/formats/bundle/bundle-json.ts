@@ -1,0 +1,146 @@
+import { z } from "zod";
+import { CountersignError } from "../../model/errors.ts";
+import { LIMITS } from "../../model/limits.ts";
+import { SIGSTORE_BUNDLE } from "../../model/media-types.ts";
+import { parseStrictJson } from "../../model/strict-json.ts";
+import { decodeBase64, encodeBase64 } from "../base64.ts";
+
+/** A Sigstore bundle v0.3 around a DSSE envelope (sigstore/protobuf-specs, sigstore_bundle.proto), its bytes decoded. */
+export interface SigstoreBundle {
+  readonly material: KeyMaterial;
+  readonly envelope: Envelope;
+  /** What else it holds that is read but not verified here. */
+  readonly unverified: { readonly logEntries: number; readonly timestamps: number };
+}
+
+export type KeyMaterial =
+  | { readonly kind: "public-key"; readonly hint: string }
+  /** DER. */
+  | { readonly kind: "certificate"; readonly certificate: Uint8Array }
+  /** DER, leaf first. Not part of v0.3: cosign 3.1 refuses it, later versions take it when told. */
+  | { readonly kind: "chain"; readonly certificates: readonly Uint8Array[] };
+
+/** A DSSE envelope with its only signature. */
+export interface Envelope {
+  readonly payloadType: string;
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** The two ways in which v0.3 is written. */
+const mediaTypes: readonly string[] = [SIGSTORE_BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3"];
+const MAX_LOG_ENTRIES = 32;
+const MAX_TIMESTAMPS = 32;
+
+/** The JSON of a bundle, UTF-8, as protobuf's JSON mapping has it; the same bundle gives the same bytes. */
+export function encodeBundle({ material, envelope }: Omit<SigstoreBundle, "unverified">): Uint8Array {
+  const document = {
+    mediaType: SIGSTORE_BUNDLE,
+    verificationMaterial: encodeMaterial(material),
+    dsseEnvelope: {
+      payload: encodeBase64(envelope.payload),
+      payloadType: envelope.payloadType,
+      signatures: [{ sig: encodeBase64(envelope.signature) }],
+    },
+  };
+  return new TextEncoder().encode(JSON.stringify(document));
+}
+
+function encodeMaterial(material: KeyMaterial): object {
+  const rawBytes = (der: Uint8Array) => ({ rawBytes: encodeBase64(der) });
+  switch (material.kind) {
+    case "public-key":
+      return { publicKey: { hint: material.hint } };
+    case "certificate":
+      return { certificate: rawBytes(material.certificate) };
+    case "chain":
+      return { x509CertificateChain: { certificates: material.certificates.map(rawBytes) } };
+  }
+}
+
+const bytes = z.string().transform((text, context) => {
+  const decoded = decodeBase64(text, { lenient: true });
+  if (decoded !== undefined && decoded.length > 0) return decoded;
+  context.addIssue({ code: "custom", message: decoded === undefined ? "not base64" : "empty" });
+  return z.NEVER;
+});
+const certificate = z.object({ rawBytes: bytes });
+const timestamps = z.object({ rfc3161Timestamps: z.array(z.unknown()).max(MAX_TIMESTAMPS).nullish() });
+
+/** Members that are not known are passed over: newer writers may add some, and nothing here rests on their absence. */
+const schema = z.object({
+  mediaType: z.string(),
+  verificationMaterial: z.object({
+    publicKey: z.object({ hint: z.string().max(1024).nullish() }).nullish(),
+    certificate: certificate.nullish(),
+    x509CertificateChain: z.object({ certificates: z.array(certificate).min(1).max(LIMITS.certificates) }).nullish(),
+    tlogEntries: z.array(z.unknown()).max(MAX_LOG_ENTRIES).nullish(),
+    timestampVerificationData: timestamps.nullish(),
+  }),
+  dsseEnvelope: z
+    .object({
+      payload: bytes,
+      payloadType: z.string().min(1).max(255),
+      signatures: z.array(z.object({ sig: bytes })).length(1, "an envelope in a bundle has exactly one signature"),
+    })
+    .nullish(),
+  messageSignature: z.unknown().optional(),
+});
+
+/**
+ * Reads a bundle, strictly.
+ * @throws E_SIGNATURE_MALFORMED; E_TOO_LARGE; E_FORMAT_UNSUPPORTED for another version, and for a bundle about a file
+ * (`messageSignature`), which is no image signature.
+ */
+export function decodeBundle(source: Uint8Array): SigstoreBundle {
+  if (source.length > LIMITS.bundle) {
+    throw new CountersignError("E_TOO_LARGE", `the bundle has ${source.length} bytes, more than ${LIMITS.bundle}`);
+  }
+  const document = parseStrictJson(source, { maxDepth: 64, code: "E_SIGNATURE_MALFORMED", what: "the bundle" });
+  const parsed = schema.safeParse(document);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw malformed(`${issue?.path.join(".") || "the bundle"} is not as a Sigstore bundle has it: ${issue?.message}`);
+  }
+  const { mediaType, verificationMaterial, dsseEnvelope, messageSignature } = parsed.data;
+  if (!mediaTypes.includes(mediaType)) {
+    throw new CountersignError(
+      "E_FORMAT_UNSUPPORTED",
+      `bundles of type ${JSON.stringify(mediaType.slice(0, 120))} are not read`,
+    );
+  }
+  if (messageSignature !== undefined && messageSignature !== null) {
+    const what = dsseEnvelope
+      ? "both an envelope and a message signature"
+      : "a message signature, which is about a file";
+    throw new CountersignError("E_FORMAT_UNSUPPORTED", `the bundle holds ${what}`);
+  }
+  const [signature] = dsseEnvelope?.signatures ?? [];
+  if (!dsseEnvelope || signature === undefined) throw malformed("the bundle holds no envelope");
+  return {
+    material: decodeMaterial(verificationMaterial),
+    envelope: { payloadType: dsseEnvelope.payloadType, payload: dsseEnvelope.payload, signature: signature.sig },
+    unverified: {
+      logEntries: verificationMaterial.tlogEntries?.length ?? 0,
+      timestamps: verificationMaterial.timestampVerificationData?.rfc3161Timestamps?.length ?? 0,
+    },
+  };
+}
+
+function decodeMaterial(found: z.infer<typeof schema>["verificationMaterial"]): KeyMaterial {
+  const materials: KeyMaterial[] = [];
+  if (found.publicKey) materials.push({ kind: "public-key", hint: found.publicKey.hint ?? "" });
+  if (found.certificate) materials.push({ kind: "certificate", certificate: found.certificate.rawBytes });
+  if (found.x509CertificateChain) {
+    const certificates = found.x509CertificateChain.certificates.map(({ rawBytes }) => rawBytes);
+    materials.push({ kind: "chain", certificates });
+  }
+  const [material] = materials;
+  if (material !== undefined && materials.length === 1) return material;
+  const count = material === undefined ? "neither" : "more than one of";
+  throw malformed(`the bundle holds ${count} a public key, a certificate and a chain`);
+}
+
+function malformed(message: string): CountersignError {
+  return new CountersignError("E_SIGNATURE_MALFORMED", message);
+}
