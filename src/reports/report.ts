@@ -1,0 +1,135 @@
+import { z } from "zod";
+import { ALGORITHMS } from "../model/algorithm.ts";
+import { VERDICTS } from "../model/policy.ts";
+import { FORMATS } from "../model/signature.ts";
+
+/**
+ * The documents that `--output json` and `--report` write, version 1. Members are only ever added; `docs/schemas/` holds
+ * the JSON Schema of each, made from here and compared by a test.
+ */
+
+const digest = z.string().describe("sha256:… or sha512:…");
+
+const problem = z.strictObject({
+  code: z.string().describe("a stable code; docs/troubleshooting.md has a section for each"),
+  message: z.string(),
+  hint: z.string().nullable().describe("what mends it"),
+  retry: z.boolean().describe("whether trying again, unchanged, can help"),
+  place: z.string().nullable().describe("what could not be looked at or read"),
+});
+
+const place = z.strictObject({
+  kind: z.enum(["tag", "referrer", "fallback-tag"]),
+  name: z.string(),
+  digest: digest.nullable(),
+});
+
+const signer = z
+  .strictObject({
+    subject: z.string().nullable().describe("RFC 4514 name of the certificate; null for a bare key"),
+    sans: z.array(z.string()),
+    issuer: z.string().nullable().describe("Fulcio's issuer extension"),
+    fingerprint: z.string().describe("of the certificate, or of the bare key's SubjectPublicKeyInfo"),
+  })
+  .describe("who signed, once the signature was verified");
+
+const reason = z.strictObject({ code: z.string(), message: z.string() });
+
+const signature = z.strictObject({
+  format: z.enum(FORMATS),
+  place,
+  trusted: z.boolean(),
+  reasons: z.array(reason).describe("why it did not count; empty when it did"),
+  algorithm: z.enum(ALGORITHMS).nullable(),
+  signer: signer.nullable(),
+  time: z.strictObject({ source: z.literal("none"), at: z.null() }),
+});
+
+const verdict = z.enum(VERDICTS);
+
+export const verifyReport = z.strictObject({
+  schemaVersion: z.literal(1),
+  operation: z.literal("verify"),
+  verdict: verdict.describe(
+    "of the whole run: the worst of all images, an untrusted or unsigned one before an undetermined one",
+  ),
+  images: z.array(
+    z.strictObject({
+      reference: z.string().describe("as the caller named it"),
+      digest: digest.nullable(),
+      verdict,
+      status: z.enum(["verified", "refused", "unsigned", "missing", "unreachable"]),
+      signatures: z.array(signature),
+      errors: z.array(problem),
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
+export const signReport = z.strictObject({
+  schemaVersion: z.literal(1),
+  operation: z.literal("sign"),
+  images: z.array(
+    z.strictObject({
+      reference: z.string(),
+      digest: digest.nullable(),
+      status: z.enum(["signed", "unchanged", "failed"]).describe("unchanged: this key's signature was there already"),
+      signatures: z.array(
+        z.strictObject({
+          format: z.enum(FORMATS),
+          place,
+          added: z.boolean(),
+          algorithm: z.enum(ALGORITHMS),
+          signer,
+        }),
+      ),
+      errors: z.array(problem),
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
+export const listReport = z.strictObject({
+  schemaVersion: z.literal(1),
+  operation: z.literal("list"),
+  verified: z.literal(false).describe("nothing here has been verified"),
+  images: z.array(
+    z.strictObject({
+      reference: z.string(),
+      digest: digest.nullable(),
+      attachments: z.array(
+        z.strictObject({
+          kind: z.enum(["signature", "attestation", "sbom", "referrer"]),
+          format: z.string().nullable().describe("null: not known to this program"),
+          place,
+          mediaType: z.string(),
+          artifactType: z.string().nullable(),
+          size: z.int(),
+          signer: signer.partial().nullable().describe("as the attachment claims it"),
+          annotations: z.record(z.string(), z.string()),
+        }),
+      ),
+      errors: z.array(problem),
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
+export const errorReport = z.strictObject({
+  schemaVersion: z.literal(1),
+  operation: z.string(),
+  error: problem,
+});
+
+export type Problem = z.infer<typeof problem>;
+export type VerifyReport = z.infer<typeof verifyReport>;
+export type SignReport = z.infer<typeof signReport>;
+export type ListReport = z.infer<typeof listReport>;
+export type ErrorReport = z.infer<typeof errorReport>;
+export type Report = VerifyReport | SignReport | ListReport;
+
+/** The JSON Schemas to publish, by file name without its ending. */
+export function jsonSchemas(): Readonly<Record<string, unknown>> {
+  const schemas = { verify: verifyReport, sign: signReport, list: listReport, error: errorReport };
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema)]));
+}
