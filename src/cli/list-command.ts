@@ -1,0 +1,40 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { list } from "../operations/list.ts";
+import { listText } from "../reports/list-text.ts";
+import { parseOptions } from "./arguments.ts";
+import { exitOfList } from "./exit.ts";
+import {
+  addImageOptions,
+  addOutputOptions,
+  addRegistryOptions,
+  imageSchema,
+  outputSchema,
+  registrySchema,
+} from "./options.ts";
+import { checkReportPlace, emit } from "./output.ts";
+import { openSession } from "./session.ts";
+import { loadTargets } from "./targets.ts";
+import type { Verb } from "./verb.ts";
+
+const schema = z.object({ ...imageSchema, ...registrySchema, ...outputSchema });
+
+/** `list IMAGE…`: everything attached, in any format, known or not. Verifies nothing and says so. */
+export const listVerb: Verb = {
+  name: "list",
+  define(command: Command): Command {
+    command.argument("[image...]", "references, or repositories with --all or --tags");
+    addImageOptions(command);
+    addRegistryOptions(command);
+    addOutputOptions(command);
+    return command.addHelpText("after", "\nExample:\n  $ countersign list registry.example.com/app:1.2\n");
+  },
+  async run(images, raw, terminal, world) {
+    const options = parseOptions(schema, raw);
+    const session = await openSession(options, terminal, { verb: "listed", actions: "pull", images, host: world });
+    await checkReportPlace(options.report, session.host);
+    const targets = await loadTargets(session.host, images, options);
+    const report = await session.finish(() => list(session, { targets, recursive: options.recursive ?? false }));
+    return emit(report, listText, exitOfList(report), options, session.host, terminal);
+  },
+};

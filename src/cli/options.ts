@@ -1,0 +1,78 @@
+import { type Command, Option } from "commander";
+import { z } from "zod";
+
+/** Options that commands share, in the groups that `--help` shows. Each adder has its schema beside it. */
+
+const list = (value: string, before: string[] | undefined) => [...(before ?? []), value];
+const texts = z.array(z.string()).optional();
+
+/** A number from `least` to `most`, written as digits. */
+const number = (least: number, most: number, kind: "whole number" | "number") =>
+  z.union([z.string(), z.number()]).transform((text, context) => {
+    const value = Number(text);
+    if (value >= least && value <= most && (kind === "number" || Number.isInteger(value))) return value;
+    context.addIssue(`${JSON.stringify(text)} is no ${kind} from ${least} to ${most}`);
+    return z.NEVER;
+  });
+
+export const imageSchema = {
+  images: z.string().optional(),
+  all: z.boolean().optional(),
+  tags: texts,
+  recursive: z.boolean().optional(),
+  concurrency: number(1, 1000, "whole number"),
+};
+
+export function addImageOptions(command: Command): Command {
+  return command
+    .optionsGroup("Images:")
+    .option("--images <file>", "read references from a file, one a line; - for standard input")
+    .option("--all", "every tag of the named repositories")
+    .option("--tags <glob>", "every tag that matches: * any characters, ? one (repeatable)", list)
+    .option("-r, --recursive", "of a multi-platform index, every image in it too")
+    .option("--concurrency <n>", "images worked on at once", "128");
+}
+
+export const registrySchema = {
+  registryUsername: z.string().optional(),
+  registryPassword: z.string().optional(),
+  registryToken: z.string().optional(),
+  registryCacert: z.string().optional(),
+  registryClientCert: z.string().optional(),
+  registryClientKey: z.string().optional(),
+  allowHttpRegistry: z.boolean().optional(),
+  allowInsecureRegistry: z.boolean().optional(),
+  tokenRealm: texts,
+  connections: number(1, 256, "whole number"),
+  timeout: number(0.001, 3600, "number"),
+};
+
+export function addRegistryOptions(command: Command): Command {
+  return command
+    .optionsGroup("Registry:")
+    .option("--registry-username <name>", "user of the registry that the first image names")
+    .option("--registry-password <source>", "its password: env://NAME, a file, or - for standard input")
+    .option("--registry-token <source>", "a bearer token instead: env://NAME, a file, or -")
+    .option("--registry-cacert <file>", "PEM certificates to trust beside the system's, for HTTPS")
+    .option("--registry-client-cert <file>", "PEM certificate to show to the registry")
+    .option("--registry-client-key <file>", "its private key, PEM")
+    .option("--allow-http-registry", "plain HTTP beyond loopback")
+    .option("--allow-insecure-registry", "accept any HTTPS certificate; for tests only")
+    .option("--token-realm <host>", "a host that may be sent the credentials for a token (repeatable)", list)
+    .option("--connections <n>", "connections to one registry", "32")
+    .option("--timeout <seconds>", "for one request, from its start to its last byte", "30");
+}
+
+export const outputSchema = {
+  output: z.enum(["text", "json"]),
+  report: z.string().optional(),
+  verbose: z.boolean().optional(),
+};
+
+export function addOutputOptions(command: Command): Command {
+  return command
+    .optionsGroup("Output:")
+    .addOption(new Option("-o, --output <kind>", "what to print").choices(["text", "json"]).default("text"))
+    .option("--report <file>", "write the JSON report to a file too")
+    .option("-v, --verbose", "log each request to standard error");
+}

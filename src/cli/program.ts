@@ -1,0 +1,110 @@
+import { Command, CommanderError } from "commander";
+import type { ExitCode } from "../model/error-codes.ts";
+import { CountersignError } from "../model/errors.ts";
+import type { Host } from "../platform/host.ts";
+import { withOwnSpelling } from "./cosign-flags.ts";
+import { reportError } from "./failure.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+import type { Verb } from "./verb.ts";
+import { VERSION } from "./version.ts";
+
+const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
+  sign: async () => (await import("./sign-command.ts")).signVerb,
+  verify: async () => (await import("./verify-command.ts")).verifyVerb,
+  list: async () => (await import("./list-command.ts")).listVerb,
+  quickstart: async () => (await import("./quickstart-command.ts")).quickstartVerb,
+};
+
+/** cosign's spellings of the same. */
+const aliases: Readonly<Record<string, string>> = { tree: "list" };
+
+/** The command that a word names, by its own name or cosign's. */
+function commandOf(word: string): string | undefined {
+  const name = Object.hasOwn(aliases, word) ? aliases[word] : word;
+  return name !== undefined && Object.hasOwn(verbs, name) ? name : undefined;
+}
+
+const summaries: Readonly<Record<string, string>> = {
+  sign: "sign images, store the signatures, verify what was stored",
+  verify: "verify images by key or by your own certificate authority",
+  list: "show everything attached to an image; verifies nothing",
+  quickstart: "see it all: sign, verify, tamper, refusal; offline, on an embedded registry",
+};
+
+/**
+ * Runs the command line `args` (without node and program) in the world of `host`, the real one unless told. Resolves to the
+ * exit status; nothing thrown gets past it.
+ */
+export async function runProgram(
+  args: readonly string[],
+  terminal: Terminal = processTerminal(),
+  host?: Host,
+): Promise<ExitCode> {
+  try {
+    return await dispatch(args, terminal, host);
+  } catch (error) {
+    return reportError(error, args.map(commandOf).find((name) => name !== undefined) ?? "", args, terminal);
+  }
+}
+
+async function dispatch(args: readonly string[], terminal: Terminal, host: Host | undefined): Promise<ExitCode> {
+  let exit: ExitCode = 0;
+  const word = args.find((arg) => !arg.startsWith("-"));
+  const wanted = word === undefined || word === "help" ? word : commandOf(word);
+  const program = new Command("countersign")
+    .description(
+      "Signs container images in every format that registries and clusters verify,\nand lets nothing pass that does not.",
+    )
+    .version(`countersign ${VERSION}`, "-V, --version")
+    .helpCommand(true)
+    .addHelpText("after", examples)
+    .configureOutput({ writeOut: terminal.out, writeErr: () => undefined })
+    .exitOverride();
+  for (const [name, summary] of Object.entries(summaries)) {
+    const command = program.command(name).summary(summary).description(summary);
+    command.copyInheritedSettings(program);
+    for (const [alias, target] of Object.entries(aliases)) if (target === name) command.alias(alias);
+    // Only the verb that is asked for is loaded.
+    const isWanted = wanted === name || (wanted === "help" && args.includes(name));
+    const load = verbs[name];
+    if (!isWanted || load === undefined) continue;
+    const verb = await load();
+    verb.define(command);
+    command.action(async (...parameters: unknown[]) => {
+      const images = command.args;
+      exit = await verb.run(images, parameters.at(-2), terminal, host);
+    });
+  }
+  if (args.length === 0) {
+    terminal.out(program.helpInformation());
+    return 2;
+  }
+  try {
+    await program.parseAsync([...withOwnSpelling(args)], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    throw new CountersignError("E_USAGE", usageSentence(error.message), {
+      hint: `see countersign ${wanted === undefined || wanted === "help" ? "" : `${wanted} `}--help`,
+    });
+  }
+  return exit;
+}
+
+/** What commander found wrong, on one line; of an unknown `--name=value` the value, which may be a secret, is left out. */
+function usageSentence(message: string): string {
+  return message
+    .replace(/^error: /, "")
+    .replace(/^unknown option '([^=]*)=[^]*?'(?=(?:\n\(Did you mean [^\n]*\))?$)/, "unknown option '$1'")
+    .replaceAll("\n", " ");
+}
+
+const examples = `
+Examples:
+  $ countersign quickstart
+  $ countersign sign --key cosign.key registry.example.com/app@sha256:…
+  $ countersign verify --ca-roots root.pem --certificate-identity https://ci.example.com/release \\
+      registry.example.com/app:1.2
+
+Exit status: 0 done, every image trusted; 1 refused; 2 wrong use; 3 could not tell, safe to try again; 70 a bug.
+`;

@@ -1,0 +1,169 @@
+import { CountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import { createCredentials, type ExplicitCredentials } from "../oci/credentials.ts";
+import { openLayout } from "../oci/layout.ts";
+import { parseReference, type Reference } from "../oci/reference.ts";
+import { createRegistry } from "../oci/registry-client.ts";
+import type { Repository } from "../oci/repository.ts";
+import type { Session } from "../operations/session.ts";
+import type { Host } from "../platform/host.ts";
+import { createExchange } from "../platform/http.ts";
+import { createNodeHost } from "../platform/node-host.ts";
+import { oneLine } from "../reports/terminal.ts";
+import { readSecretFile, readVariable } from "../signers/key-source.ts";
+import { about } from "./about.ts";
+import { createProgress, type Terminal } from "./terminal.ts";
+import { VERSION } from "./version.ts";
+
+export interface SessionOptions {
+  readonly registryUsername?: string | undefined;
+  readonly registryPassword?: string | undefined;
+  readonly registryToken?: string | undefined;
+  readonly registryCacert?: string | undefined;
+  readonly registryClientCert?: string | undefined;
+  readonly registryClientKey?: string | undefined;
+  readonly allowHttpRegistry?: boolean | undefined;
+  readonly allowInsecureRegistry?: boolean | undefined;
+  readonly tokenRealm?: string[] | undefined;
+  readonly connections: number;
+  /** Seconds. */
+  readonly timeout: number;
+  readonly concurrency: number;
+  readonly verbose?: boolean | undefined;
+}
+
+/** A wait that somebody watching would wonder about. Milliseconds. */
+const LONG_WAIT = 5000;
+
+export const sessionDefaults: SessionOptions = { connections: 32, timeout: 30, concurrency: 128 };
+
+export type OpenSession = Session & {
+  /** Runs the work, then clears the progress line and lets go of the connections. */
+  finish<T>(work: () => Promise<T>): Promise<T>;
+};
+
+/** What a command is about to do. */
+export interface Undertaking {
+  /** What progress says of a finished image: `signed`, `verified`. */
+  readonly verb: string;
+  /** Tokens are asked for what is needed, and no more. */
+  readonly actions: "pull" | "pull,push";
+  /** The images as the caller named them: credentials from flags are for the registry of the first. */
+  readonly images: readonly string[];
+  /** The outside world; the real one when absent. */
+  readonly host?: Host | undefined;
+}
+
+/** Puts a run together: the outside world, one registry client with its credentials, layout folders. */
+export async function openSession(
+  options: SessionOptions,
+  terminal: Terminal,
+  { verb, actions, images, host: world = createNodeHost() }: Undertaking,
+): Promise<OpenSession> {
+  const host = { ...world, readStdin: readingOnce(world) };
+  const exchange = createExchange({
+    tls: {
+      ca: await textOf(host, options.registryCacert),
+      cert: await textOf(host, options.registryClientCert),
+      key: await textOf(host, options.registryClientKey),
+      insecureSkipVerify: options.allowInsecureRegistry,
+    },
+    perOrigin: options.connections,
+    requestTimeout: options.timeout * 1000,
+  });
+  const log = (line: string) => terminal.err(`${oneLine(line)}\n`);
+  const registry = createRegistry({
+    exchange,
+    host,
+    credentials: createCredentials(host, await explicitCredentials(host, options, images)),
+    allowHttp: options.allowHttpRegistry,
+    tokenRealms: options.tokenRealm,
+    userAgent: `countersign/${VERSION}`,
+    onRequest: options.verbose
+      ? ({ method, host: name, path, status }) => log(`${method} ${name}${path} ${status}`)
+      : undefined,
+    onRetry: ({ delay, error }) =>
+      (options.verbose || delay >= LONG_WAIT) &&
+      log(`${error.message}; trying again in ${(delay / 1000).toFixed(1)} s`),
+  });
+  const progress = createProgress(terminal, verb);
+  const opened = new Map<string, Repository>();
+  const open = (reference: Reference): Repository => {
+    const known = opened.get(reference.name);
+    if (known !== undefined) return known;
+    const repository =
+      reference.kind === "layout" ? openLayout(host, reference.path) : registry.repository(reference, { actions });
+    opened.set(reference.name, repository);
+    return repository;
+  };
+  return {
+    host,
+    open,
+    concurrency: options.concurrency,
+    progress,
+    async finish(work) {
+      try {
+        return await work();
+      } finally {
+        progress.done();
+        exchange.close();
+      }
+    },
+  };
+}
+
+/** Two sources cannot share standard input: the second would find it empty. */
+function readingOnce({ readStdin }: Host): Host["readStdin"] {
+  let read = false;
+  return async (limit) => {
+    if (read) {
+      throw new CountersignError("E_USAGE", "standard input is named twice", {
+        hint: "write - once; keys and secrets can come from env://NAME or a file, images from --images FILE",
+      });
+    }
+    read = true;
+    return readStdin(limit);
+  };
+}
+
+async function textOf(host: Host, path: string | undefined): Promise<string | undefined> {
+  return path === undefined
+    ? undefined
+    : Buffer.from(await host.files.read(path, LIMITS.certificateFile)).toString("utf8");
+}
+
+async function explicitCredentials(
+  host: Host,
+  options: SessionOptions,
+  images: readonly string[],
+): Promise<ExplicitCredentials> {
+  const { registryUsername: username, registryPassword, registryToken } = options;
+  if (username === undefined && registryPassword === undefined && registryToken === undefined) return {};
+  const password = await secretOf(host, "--registry-password", registryPassword);
+  const token = await secretOf(host, "--registry-token", registryToken);
+  return { username, password, token, registry: firstRegistry(images) };
+}
+
+/** Flags name no registry of their own: they are for the one that the first image names, and shown to no other. */
+function firstRegistry(images: readonly string[]): string | undefined {
+  for (const image of images) {
+    if (image === "-") continue;
+    const reference = parseReference(image);
+    if (reference.kind === "registry") return reference.registry;
+  }
+  throw new CountersignError("E_USAGE", "credentials are given, but no registry is named beside them", {
+    hint: "name an image of that registry as an argument, or set COUNTERSIGN_USERNAME, COUNTERSIGN_PASSWORD and COUNTERSIGN_REGISTRY",
+  });
+}
+
+/** A secret from `env://NAME`, a file or standard input: never from the command line, where every process can read it. */
+async function secretOf(host: Host, flag: string, source: string | undefined): Promise<string | undefined> {
+  if (source === undefined) return undefined;
+  if (source.startsWith("env://")) {
+    return about(flag, async () => readVariable(source.slice("env://".length), host));
+  }
+  const bytes = source === "-" ? await host.readStdin(LIMITS.passphrase) : await readSecretFile(source, flag, host);
+  return Buffer.from(bytes)
+    .toString("utf8")
+    .replace(/\r?\n$/, "");
+}

@@ -1,0 +1,119 @@
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import { ALGORITHMS, isAlgorithm, VERIFY_ONLY } from "../model/algorithm.ts";
+import { CountersignError } from "../model/errors.ts";
+import { sign } from "../operations/sign.ts";
+import { signText } from "../reports/sign-text.ts";
+import { annotationsOf, formatsOf, parseOptions } from "./arguments.ts";
+import { addCosignFlags } from "./cosign-flags.ts";
+import { exitOfSign } from "./exit.ts";
+import {
+  addImageOptions,
+  addOutputOptions,
+  addRegistryOptions,
+  imageSchema,
+  outputSchema,
+  registrySchema,
+} from "./options.ts";
+import { checkReportPlace, emit } from "./output.ts";
+import { openSession } from "./session.ts";
+import { loadSigner } from "./signing-material.ts";
+import { loadTargets } from "./targets.ts";
+import type { Verb } from "./verb.ts";
+
+const schema = z.object({
+  ...imageSchema,
+  ...registrySchema,
+  ...outputSchema,
+  key: z.string().optional(),
+  passphrase: z.string().optional(),
+  certificate: z.string().optional(),
+  certificateChain: z.string().optional(),
+  format: z.string().optional(),
+  newBundleFormat: z.boolean().optional(),
+  annotation: z.array(z.string()).optional(),
+  signingAlgorithm: z.string().optional(),
+  signContainerIdentity: z.string().optional(),
+  embedChain: z.boolean().optional(),
+});
+
+/** `sign IMAGE…`: reads the key and its certificates, checks them before the first request, signs, reads back, verifies. */
+export const signVerb: Verb = {
+  name: "sign",
+  define(command: Command): Command {
+    command
+      .argument(
+        "[image...]",
+        "references: a tag is resolved once, then only its digest is named; oci:PATH for a layout folder",
+      )
+      .optionsGroup("Signing:")
+      .option("--key <source>", "private key: a path, env://NAME (PEM or base64 of PEM), or - for standard input")
+      .option("--passphrase <source>", "of an encrypted key: env://NAME or a file; COSIGN_PASSWORD is read without it")
+      .option("--certificate <source>", "the key's certificate, PEM or DER")
+      .option("--certificate-chain <source>", "its issuers, in any order, with or without the root")
+      .option("--format <names>", "cosign, bundle, or both by comma (default: cosign)")
+      .option("-a, --annotation <key=value>", "signed beside the digest (repeatable)", collect)
+      .addOption(
+        new Option("--signing-algorithm <name>", "instead of what verifiers expect by default").choices(
+          ALGORITHMS.filter((name) => !VERIFY_ONLY.includes(name)),
+        ),
+      )
+      .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
+      .option("--embed-chain", "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles");
+    addImageOptions(command);
+    addRegistryOptions(command);
+    addOutputOptions(command);
+    addCosignFlags(command, ["yes", "tlog-upload", "use-signing-config", "new-bundle-format"]);
+    return command.addHelpText("after", examples);
+  },
+  async run(images, raw, terminal, world) {
+    const options = parseOptions(schema, raw);
+    const formats = formatsOf(formatNames(options.format, options.newBundleFormat));
+    const annotations = annotationsOf(options.annotation ?? []);
+    const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });
+    await checkReportPlace(options.report, session.host);
+    const targets = await loadTargets(session.host, images, options);
+    const { signer, warnings } = await loadSigner(session.host, options);
+    const algorithm = options.signingAlgorithm;
+    if (algorithm !== undefined && !isAlgorithm(algorithm))
+      throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`);
+    const report = await session.finish(() =>
+      sign(session, {
+        targets,
+        signer,
+        formats,
+        options: { annotations, algorithm, identity: options.signContainerIdentity, embedChain: options.embedChain },
+        recursive: options.recursive ?? false,
+        warnings,
+      }),
+    );
+    return emit(report, signText, exitOfSign(report), options, session.host, terminal);
+  },
+};
+
+/** cosign's flag names a format too. */
+function formatNames(format: string | undefined, bundle: boolean | undefined): string {
+  if (format !== undefined && bundle !== undefined) {
+    throw new CountersignError("E_USAGE", "--format and --new-bundle-format exclude each other", {
+      hint: "leave --new-bundle-format out",
+    });
+  }
+  return format ?? (bundle ? "bundle" : "cosign");
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+const examples = `
+Examples:
+  A key that "cosign generate-key-pair" or openssl made:
+  $ countersign sign --key cosign.key registry.example.com/app:1.2
+
+  Your own certificate authority, key in a CI variable, both formats, every platform:
+  $ countersign sign --key env://SIGNING_KEY --certificate leaf.pem --certificate-chain chain.pem \\
+      --format cosign,bundle --recursive registry.example.com/app@sha256:…
+
+  Many images:
+  $ countersign sign --key cosign.key --images built.txt --output json
+`;

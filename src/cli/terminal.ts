@@ -1,0 +1,47 @@
+import type { Progress } from "../operations/session.ts";
+import { oneLine } from "../reports/terminal.ts";
+
+/** Where a command writes. Reports go to `out`; progress, warnings and errors to `err`. */
+export interface Terminal {
+  out(text: string): void;
+  err(text: string): void;
+  /** Standard error is a terminal that a line may be redrawn on. */
+  readonly interactive: boolean;
+}
+
+export function processTerminal(): Terminal {
+  // A reader that went away (`| head`) is no failure of ours.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    interactive: process.stderr.isTTY === true && process.env["CI"] === undefined,
+  };
+}
+
+/**
+ * Progress for runs of more than a few images: redrawn in place on a terminal, a line every tenth elsewhere.
+ * `verb` is what is said of a finished image: `signed`, `verified`.
+ */
+export function createProgress(terminal: Terminal, verb: string): Progress & { done(): void } {
+  let drawn = false;
+  return {
+    finished(done, total, reference) {
+      if (total < 4) return;
+      if (terminal.interactive) {
+        terminal.err(`\r\u001b[K${verb} ${done}/${total} ${oneLine(reference, 100)}`);
+        drawn = true;
+      } else if (done === total || done % Math.ceil(total / 10) === 0) {
+        terminal.err(`${verb} ${done}/${total}\n`);
+      }
+    },
+    done() {
+      if (drawn) terminal.err("\r\u001b[K");
+      drawn = false;
+    },
+  };
+}

@@ -1,0 +1,169 @@
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import { ALGORITHMS, type Algorithm, isAlgorithm } from "../model/algorithm.ts";
+import type { Certificate } from "../model/certificate.ts";
+import { CountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { Authority, IdentityRule, Requirement, TextRule, Trust } from "../model/policy.ts";
+import type { PublicKey } from "../model/signature.ts";
+import type { Host } from "../platform/host.ts";
+import { readKeyMaterial } from "../signers/key-source.ts";
+import { parseCertificates } from "../trust/certificate.ts";
+import { normalizeFingerprint } from "../trust/identities.ts";
+import { parsePublicKey } from "../trust/public-keys.ts";
+import { exactRule, patternRule } from "../trust/text-rules.ts";
+import { about } from "./about.ts";
+import { annotationsOf } from "./arguments.ts";
+
+const list = (value: string, before: string[] | undefined) => [...(before ?? []), value];
+const texts = z.array(z.string()).optional();
+const text = z.string().optional();
+
+export const trustSchema = {
+  key: texts,
+  caRoots: texts,
+  caIntermediates: texts,
+  certificateIdentity: text,
+  certificateIdentityRegexp: text,
+  certificateSubject: text,
+  certificateSubjectRegexp: text,
+  certificateFingerprint: text,
+  certificateOidcIssuer: text,
+  certificateOidcIssuerRegexp: text,
+  annotation: texts,
+  requireReference: z.enum(["none", "repository", "exact"]),
+  allowAlgorithms: text,
+};
+
+export function addTrustOptions(command: Command): Command {
+  return command
+    .optionsGroup("Trust:")
+    .option("--key <source>", "public key: a path, env://NAME or -; any of several counts (repeatable)", list)
+    .option("--ca-roots <file>", "certificates that paths must end in, PEM or DER (repeatable)", list)
+    .option(
+      "--ca-intermediates <file>",
+      "certificates that help to build paths; never an end of one (repeatable)",
+      list,
+    )
+    .optionsGroup("Who may sign (every rule given must hold):")
+    .option("--certificate-identity <name>", "an alternative name of the certificate, of any kind")
+    .option("--certificate-identity-regexp <re2>", "the same by RE2, over the whole name")
+    .option("--certificate-subject <dn>", "its subject, RFC 4514: CN=release,O=Example")
+    .option("--certificate-subject-regexp <re2>", "the same by RE2, over the whole name")
+    .option("--certificate-fingerprint <sha256>", "its SHA-256 fingerprint")
+    .option("--certificate-oidc-issuer <url>", "the issuer extension that Fulcio writes")
+    .option(
+      "--certificate-oidc-issuer-regexp <re2>",
+      "the same by RE2, over the whole text; no extension is the empty text",
+    )
+    .optionsGroup("What else must hold:")
+    .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
+    .addOption(
+      new Option("--require-reference <how>", "the name inside the signature must be the image's")
+        .choices(["none", "repository", "exact"])
+        .default("none"),
+    )
+    .option("--allow-algorithms <names>", "by comma; all that keys permit without it");
+}
+
+export type TrustOptions = z.infer<z.ZodObject<typeof trustSchema>>;
+
+/**
+ * What must hold, from flags. Reads every file named, before the first request.
+ * @throws E_USAGE when nothing is trusted, or rules contradict each other; the codes of keys, certificates and patterns.
+ */
+export async function loadRequirement(
+  host: Host,
+  options: TrustOptions,
+): Promise<{ readonly requirement: Requirement; readonly warnings: readonly string[] }> {
+  const keys = options.key ?? [];
+  const roots = options.caRoots ?? [];
+  if (keys.length === 0 && roots.length === 0) {
+    throw new CountersignError("E_USAGE", "nothing is trusted: no signature could count", {
+      hint: "name a public key with --key, or your certificate authority with --ca-roots and who may sign with --certificate-identity",
+    });
+  }
+  const identity = await identityRule(options);
+  if (keys.length > 0 && (roots.length > 0 || identity !== undefined)) {
+    throw new CountersignError("E_USAGE", "--key and the certificate flags exclude each other", {
+      hint: "trust a key, or a certificate authority with identities; verify twice to demand both",
+    });
+  }
+  const trust: Trust = {
+    keys: await Promise.all(keys.map((source) => publicKey(host, source))),
+    anchors: await certificates(host, roots, "--ca-roots"),
+    intermediates: await certificates(host, options.caIntermediates ?? [], "--ca-intermediates"),
+    allowedAlgorithms: algorithms(options.allowAlgorithms),
+  };
+  const authority: Authority = {
+    name: keys.length > 0 ? "key" : "certificate authority",
+    trust,
+    identities: identity === undefined ? [] : [identity],
+    annotations: annotationsOf(options.annotation ?? []),
+    reference: options.requireReference,
+  };
+  const warnings =
+    roots.length > 0 && identity === undefined
+      ? [
+          "no identity is asked for: whoever holds a code-signing certificate under these roots counts; add --certificate-identity",
+        ]
+      : [];
+  return { requirement: { authority }, warnings };
+}
+
+async function publicKey(host: Host, source: string): Promise<PublicKey> {
+  const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
+  return about(`--key ${label}`, async () => parsePublicKey(bytes));
+}
+
+async function certificates(host: Host, sources: readonly string[], flag: string): Promise<readonly Certificate[]> {
+  const read = await Promise.all(
+    sources.map(async (source) => {
+      const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
+      return about(`${flag} ${label}`, async () => parseCertificates(bytes));
+    }),
+  );
+  return read.flat();
+}
+
+async function identityRule(options: TrustOptions): Promise<IdentityRule | undefined> {
+  const name = await textRule("--certificate-identity", options.certificateIdentity, options.certificateIdentityRegexp);
+  const subject = await textRule("--certificate-subject", options.certificateSubject, options.certificateSubjectRegexp);
+  const issuer = await textRule(
+    "--certificate-oidc-issuer",
+    options.certificateOidcIssuer,
+    options.certificateOidcIssuerRegexp,
+  );
+  const given = options.certificateFingerprint;
+  const fingerprint = given === undefined ? undefined : normalizeFingerprint(given);
+  const rules = { name, subject, issuer, fingerprint };
+  return Object.values(rules).some((rule) => rule !== undefined) ? rules : undefined;
+}
+
+async function textRule(
+  flag: string,
+  exact: string | undefined,
+  pattern: string | undefined,
+): Promise<TextRule | undefined> {
+  if (exact !== undefined && pattern !== undefined) {
+    throw new CountersignError("E_USAGE", `${flag} and ${flag}-regexp exclude each other`, { hint: "leave one out" });
+  }
+  if (exact === "" || pattern === "") {
+    throw new CountersignError("E_USAGE", `${flag} is empty`, {
+      hint: "name who may sign; an empty variable in CI often looks like this",
+    });
+  }
+  if (exact !== undefined) return exactRule(exact);
+  return pattern === undefined ? undefined : patternRule(pattern);
+}
+
+function algorithms(text: string | undefined): readonly Algorithm[] {
+  if (text === undefined) return ALGORITHMS;
+  const names = text.split(",").map((name) => name.trim());
+  return names.map((name) => {
+    if (isAlgorithm(name)) return name;
+    throw new CountersignError("E_USAGE", `--allow-algorithms: ${JSON.stringify(name)} is no algorithm`, {
+      hint: `name some of ${ALGORITHMS.join(", ")}`,
+    });
+  });
+}

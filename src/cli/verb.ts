@@ -1,0 +1,12 @@
+import type { Command } from "commander";
+import type { ExitCode } from "../model/error-codes.ts";
+import type { Host } from "../platform/host.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** One verb of the command line: its options, and what runs it. */
+export interface Verb {
+  readonly name: string;
+  define(command: Command): Command;
+  /** `host` is the outside world; the real one when absent. */
+  run(images: readonly string[], options: unknown, terminal: Terminal, host?: Host): Promise<ExitCode>;
+}

@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { verify } from "../operations/verify.ts";
+import { verifyText } from "../reports/verify-text.ts";
+import { parseOptions } from "./arguments.ts";
+import { addCosignFlags } from "./cosign-flags.ts";
+import { exitOfVerify } from "./exit.ts";
+import {
+  addImageOptions,
+  addOutputOptions,
+  addRegistryOptions,
+  imageSchema,
+  outputSchema,
+  registrySchema,
+} from "./options.ts";
+import { checkReportPlace, emit } from "./output.ts";
+import { openSession } from "./session.ts";
+import { loadTargets } from "./targets.ts";
+import { addTrustOptions, loadRequirement, trustSchema } from "./trust-options.ts";
+import type { Verb } from "./verb.ts";
+
+const schema = z.object({ ...imageSchema, ...registrySchema, ...outputSchema, ...trustSchema });
+
+/** `verify IMAGE…`: one verdict an image, with every signature found and why it counted or not. */
+export const verifyVerb: Verb = {
+  name: "verify",
+  define(command: Command): Command {
+    command.argument(
+      "[image...]",
+      "references, or repositories with --all or --tags; - reads a list from standard input",
+    );
+    addTrustOptions(command);
+    addImageOptions(command);
+    addRegistryOptions(command);
+    addOutputOptions(command);
+    addCosignFlags(command, [
+      "insecure-ignore-tlog",
+      "insecure-ignore-sct",
+      "private-infrastructure",
+      "new-bundle-format",
+      "offline",
+      "check-claims",
+    ]);
+    return command.addHelpText("after", examples);
+  },
+  async run(images, raw, terminal, world) {
+    const options = parseOptions(schema, raw);
+    const session = await openSession(options, terminal, { verb: "verified", actions: "pull", images, host: world });
+    const { requirement, warnings } = await loadRequirement(session.host, options);
+    await checkReportPlace(options.report, session.host);
+    const targets = await loadTargets(session.host, images, options);
+    const report = await session.finish(() =>
+      verify(session, { targets, requirement, recursive: options.recursive ?? false, warnings }),
+    );
+    return emit(report, verifyText, exitOfVerify(report), options, session.host, terminal);
+  },
+};
+
+const examples = `
+Examples:
+  By key:
+  $ countersign verify --key cosign.pub registry.example.com/app:1.2
+
+  By your own certificate authority, and who may sign:
+  $ countersign verify --ca-roots root.pem --certificate-identity https://ci.example.com/release \\
+      registry.example.com/app:1.2
+
+  Every release of a repository, as JSON:
+  $ countersign verify --key cosign.pub --tags 'v*' --output json registry.example.com/app
+
+Verdicts: trusted; untrusted and unsigned (exit 1); undetermined, a place could not be looked at (exit 3).
+`;

@@ -1,0 +1,156 @@
+import { formatNamed } from "../formats/registry.ts";
+import type { Certificate } from "../model/certificate.ts";
+import type { Digest } from "../model/digest.ts";
+import { LIMITS } from "../model/limits.ts";
+import {
+  BUNDLE_PREDICATE_TYPE,
+  COSIGN_CERTIFICATE,
+  COSIGN_SIGN_PREDICATE,
+  NOTATION_SIGNATURE,
+} from "../model/media-types.ts";
+import { formatReference, parseReference } from "../oci/reference.ts";
+import type { Repository } from "../oci/repository.ts";
+import { mapConcurrently } from "../platform/parallel.ts";
+import type { ListReport } from "../reports/report.ts";
+import { parseCertificates } from "../trust/certificate.ts";
+import { problemOf, problemOfFailure } from "./problem.ts";
+import { descendants, resolve } from "./resolve.ts";
+import type { Session } from "./session.ts";
+import { storesOf } from "./stores.ts";
+import { expandTargets, type Targets } from "./targets.ts";
+
+export interface ListRequest {
+  readonly targets: Targets;
+  readonly recursive: boolean;
+}
+
+type ImageReport = ListReport["images"][number];
+type Attachment = ImageReport["attachments"][number];
+type Findings = { readonly attachments: readonly Attachment[]; readonly errors: ImageReport["errors"] };
+
+/** Everything attached to images, in any format, known or not: tags, referrers API, fallback index. Verifies nothing. */
+export async function list(session: Session, request: ListRequest): Promise<ListReport> {
+  const { references, unlisted } = await expandTargets(session, request.targets);
+  let done = 0;
+  const images = await mapConcurrently(references, session.concurrency, async (text) => {
+    const reports = await listReference(session, text, request.recursive);
+    done += 1;
+    session.progress.finished(done, references.length, text);
+    return reports;
+  });
+  const unseen = unlisted.map(({ reference, error }) => failed(reference, error));
+  return { schemaVersion: 1, operation: "list", verified: false, images: [...images.flat(), ...unseen], warnings: [] };
+}
+
+async function listReference(session: Session, text: string, recursive: boolean): Promise<readonly ImageReport[]> {
+  try {
+    const reference = parseReference(text);
+    const repository = session.open(reference);
+    const top = await resolve(repository, reference);
+    const pinned = recursive ? [top, ...(await descendants(repository, top.manifest))] : [top];
+    return await Promise.all(
+      pinned.map(async ({ subject: { digest } }) => {
+        const named = digest === top.subject.digest ? text : formatReference({ ...reference, tag: undefined, digest });
+        const found = await Promise.all([
+          ...(["sig", "att", "sbom"] as const).map((suffix) => tagged(repository, digest, suffix)),
+          referring(session, repository, digest),
+        ]);
+        const attachments = found.flatMap((part) => part.attachments);
+        return { reference: named, digest, attachments, errors: found.flatMap((part) => part.errors) };
+      }),
+    );
+  } catch (error) {
+    return [failed(text, error)];
+  }
+}
+
+function failed(reference: string, error: unknown): ImageReport {
+  return { reference, digest: null, attachments: [], errors: [problemOf(error)] };
+}
+
+const kinds = { sig: "signature", att: "attestation", sbom: "sbom" } as const;
+
+/** What cosign keeps under a tag made of the digest: a layer is an attachment. */
+async function tagged(repository: Repository, digest: Digest, suffix: keyof typeof kinds): Promise<Findings> {
+  const tag = `${digest.replace(":", "-")}.${suffix}`;
+  try {
+    const manifest = await repository.getManifest(tag);
+    const layers = manifest?.content.layers ?? [];
+    const attachments = layers.map((layer): Attachment => {
+      const pem = layer.annotations?.[COSIGN_CERTIFICATE];
+      return {
+        kind: kinds[suffix],
+        format: suffix === "sig" ? "cosign" : suffix === "att" ? "dsse" : null,
+        place: { kind: "tag", name: tag, digest: layer.digest },
+        mediaType: layer.mediaType,
+        artifactType: null,
+        size: layer.size,
+        signer: pem ? claimedSigner(certificatesIn(pem)[0]) : null,
+        annotations: { ...layer.annotations },
+      };
+    });
+    return { attachments, errors: [] };
+  } catch (error) {
+    return { attachments: [], errors: [problemOf(error, `tag ${tag}`)] };
+  }
+}
+
+/** What names the image as its subject, by the referrers API and by the fallback tag. */
+async function referring(session: Session, repository: Repository, digest: Digest): Promise<Findings> {
+  const store = storesOf(repository, session.host).of("bundle");
+  const { entries, failures } = await store.list(digest);
+  const errors = failures.map(problemOfFailure);
+  const attachments = await mapConcurrently(entries, 16, async (entry, at): Promise<Attachment> => {
+    const { descriptor, place } = entry;
+    const artifactType = descriptor.artifactType ?? null;
+    const common = {
+      place: { kind: place.kind, name: place.name, digest: descriptor.digest },
+      mediaType: descriptor.mediaType,
+      artifactType,
+      size: descriptor.size,
+      annotations: { ...descriptor.annotations },
+    };
+    if (artifactType === NOTATION_SIGNATURE) return { ...common, kind: "signature", format: "notation", signer: null };
+    if (!bundle.recognises(entry)) return { ...common, kind: "referrer", format: null, signer: null };
+    // What a bundle is stands inside it; beyond the limit its annotation is believed.
+    let type = descriptor.annotations?.[BUNDLE_PREDICATE_TYPE];
+    let signer: Attachment["signer"] = null;
+    if (at < LIMITS.signatures) {
+      try {
+        const read = bundle.read(await store.fetch(entry, digest));
+        if ("reason" in read) errors.push({ ...problemless, ...read.reason, place: `${place.kind} ${place.name}` });
+        else {
+          type = read.claims.type;
+          signer = claimedSigner(read.certificates[0], read.keyHint);
+        }
+      } catch (error) {
+        errors.push(problemOf(error, `${place.kind} ${place.name}`));
+      }
+    }
+    return { ...common, kind: type === COSIGN_SIGN_PREDICATE ? "signature" : "attestation", format: "bundle", signer };
+  });
+  return { attachments, errors };
+}
+
+const bundle = formatNamed("bundle");
+const problemless = { hint: null, retry: false } as const;
+
+/** The signer as the attachment claims it: its leaf's names, or the hint of a bare key. */
+function claimedSigner(leaf: Certificate | undefined, keyHint?: string): Attachment["signer"] {
+  if (leaf === undefined) return keyHint === undefined ? null : { subject: null, fingerprint: keyHint };
+  return {
+    subject: leaf.subject.text,
+    sans: leaf.alternativeNames.map(({ value }) => value),
+    issuer: leaf.oidcIssuer ?? null,
+    fingerprint: leaf.fingerprint,
+  };
+}
+
+/** Certificates of an annotation that anyone could have written; what cannot be read names nobody. */
+function certificatesIn(pem: string): readonly Certificate[] {
+  try {
+    return parseCertificates(Buffer.from(pem));
+  } catch {
+    return [];
+  }
+}

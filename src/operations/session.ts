@@ -1,0 +1,18 @@
+import type { Reference } from "../oci/reference.ts";
+import type { Repository } from "../oci/repository.ts";
+import type { Host } from "../platform/host.ts";
+
+/** What a run shares: the outside world, one registry client with its tokens and connections, one place for progress. */
+export interface Session {
+  readonly host: Host;
+  /** The repository of a reference, the same one for the same name for the whole run. */
+  open(reference: Reference): Repository;
+  /** Images worked on at once; connections are bounded separately, by the platform. */
+  readonly concurrency: number;
+  readonly progress: Progress;
+}
+
+/** Told as images finish. Rendering is the door's. */
+export interface Progress {
+  finished(done: number, total: number, reference: string): void;
+}

@@ -1,0 +1,112 @@
+import type { Format, SigningOptions } from "../model/format.ts";
+import type { PublicMaterial, Signer } from "../model/signature.ts";
+import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
+import { mapConcurrently } from "../platform/parallel.ts";
+import type { SignReport } from "../reports/report.ts";
+import { problemOf } from "./problem.ts";
+import { descendants, type Pinned, resolve } from "./resolve.ts";
+import type { Session } from "./session.ts";
+import { type SubjectSignature, signSubject } from "./sign-subject.ts";
+import { expandTargets, type Targets } from "./targets.ts";
+
+export interface SignRequest {
+  readonly targets: Targets;
+  readonly signer: Signer;
+  readonly formats: readonly Format[];
+  readonly options: SigningOptions;
+  /** Every image of an index beside the index itself. */
+  readonly recursive: boolean;
+  readonly warnings: readonly string[];
+}
+
+type ImageReport = SignReport["images"][number];
+
+/**
+ * Signs images in every format asked for, stores the signatures, reads them back and verifies them. Goes on when an image
+ * fails; the report has each. Throws only before the first request: what key and format cannot do together
+ * (E_ALGORITHM_UNSUPPORTED), names that are none; or when no tag is found that was asked for.
+ */
+export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
+  const material = await request.signer.describe();
+  rehearse(request, material);
+  const { references, unlisted } = await expandTargets(session, request.targets);
+  const seen = new Map<string, Promise<readonly SubjectSignature[]>>();
+  let done = 0;
+  const images = await mapConcurrently(references, session.concurrency, async (text) => {
+    const reports = await signReference(session, request, material, text, seen);
+    done += 1;
+    session.progress.finished(done, references.length, text);
+    return reports;
+  });
+  const unseen = unlisted.map(({ reference, error }) => failed(reference, null, error));
+  return {
+    schemaVersion: 1,
+    operation: "sign",
+    images: [...images.flat(), ...unseen],
+    warnings: [...request.warnings],
+  };
+}
+
+/** Prepares a made-up subject in each format: a pair that cannot work is refused before the first request. */
+function rehearse(request: SignRequest, material: PublicMaterial): void {
+  const subject = {
+    repository: "rehearsal.invalid/image",
+    digest: `sha256:${"0".repeat(64)}`,
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    size: 0,
+  } as const;
+  for (const format of request.formats) format.prepare(subject, material, request.options);
+}
+
+async function signReference(
+  session: Session,
+  request: SignRequest,
+  material: PublicMaterial,
+  text: string,
+  seen: Map<string, Promise<readonly SubjectSignature[]>>,
+): Promise<readonly ImageReport[]> {
+  try {
+    const reference = parseReference(text);
+    const repository = session.open(reference);
+    const top = await resolve(repository, reference);
+    const pinned = request.recursive ? [top, ...(await descendants(repository, top.manifest))] : [top];
+    return await Promise.all(
+      pinned.map(async ({ subject }: Pinned) => {
+        const key = `${subject.repository}@${subject.digest}`;
+        const known = seen.get(key) ?? signSubject(session, repository, subject, request, material);
+        seen.set(key, known);
+        const named = subject === top.subject ? text : nameOf(reference, subject.digest);
+        try {
+          return imageReport(named, subject.digest, await known);
+        } catch (error) {
+          return failed(named, subject.digest, error);
+        }
+      }),
+    );
+  } catch (error) {
+    return [failed(text, null, error)];
+  }
+}
+
+function nameOf(reference: Reference, digest: Pinned["subject"]["digest"]): string {
+  return formatReference({ ...reference, tag: undefined, digest });
+}
+
+function imageReport(reference: string, digest: string, outcomes: readonly SubjectSignature[]): ImageReport {
+  const signatures = outcomes.flatMap((outcome) => (outcome.kind === "stored" ? [outcome.signature] : []));
+  const errors = outcomes.flatMap((outcome) =>
+    outcome.kind === "failed" ? [problemOf(outcome.error, outcome.format)] : [],
+  );
+  const added = signatures.some((signature) => signature.added);
+  return {
+    reference,
+    digest,
+    status: errors.length > 0 ? "failed" : added ? "signed" : "unchanged",
+    signatures,
+    errors,
+  };
+}
+
+function failed(reference: string, digest: string | null, error: unknown): ImageReport {
+  return { reference, digest, status: "failed", signatures: [], errors: [problemOf(error)] };
+}

@@ -1,0 +1,19 @@
+import type { FormatName } from "../model/signature.ts";
+import type { Repository } from "../oci/repository.ts";
+import type { Host } from "../platform/host.ts";
+import { createReferrersStore } from "../stores/referrers-store.ts";
+import { SETTLE } from "../stores/settle.ts";
+import type { Store } from "../stores/store.ts";
+import { createTagStore } from "../stores/tag-store.ts";
+
+/** The stores of one repository, by the formats that are kept in them. */
+export interface Stores {
+  readonly all: readonly Store[];
+  of(format: FormatName): Store;
+}
+
+export function storesOf(repository: Repository, host: Host): Stores {
+  const tag = createTagStore(repository, SETTLE, host);
+  const referrers = createReferrersStore(repository, SETTLE, host);
+  return { all: [tag, referrers], of: (format) => (format === "cosign" ? tag : referrers) };
+}

@@ -1,0 +1,106 @@
+import { formats } from "../formats/registry.ts";
+import type { Digest } from "../model/digest.ts";
+import { asCountersignError } from "../model/errors.ts";
+import type { Judgement, Requirement } from "../model/policy.ts";
+import { formatReference, type Reference } from "../oci/reference.ts";
+import type { Repository } from "../oci/repository.ts";
+import { assess, judge } from "../policies/judge.ts";
+import { authoritiesOf } from "../policies/requirement.ts";
+import type { VerifyReport } from "../reports/report.ts";
+import { collect } from "./collect.ts";
+import { problemOf, problemOfFailure } from "./problem.ts";
+import { notFound } from "./resolve.ts";
+import type { Session } from "./session.ts";
+import { storesOf } from "./stores.ts";
+
+/** What reports say of one image, but for the name it was asked for by. */
+export type ImageOutcome = Omit<VerifyReport["images"][number], "reference">;
+
+export interface Wanted {
+  /** As the caller asked for it, which is what `--require-reference exact` compares. */
+  readonly reference: Reference;
+  readonly digest: Digest;
+  /** The manifest has been fetched and checked already. */
+  readonly fetched: boolean;
+}
+
+/**
+ * The verdict about one digest: every place is looked at side by side with the manifest itself, every signature found is
+ * checked. Never throws for what a registry answers or fails to answer.
+ */
+export async function verifyImage(
+  session: Session,
+  repository: Repository,
+  { reference, digest, fetched }: Wanted,
+  requirement: Requirement,
+): Promise<ImageOutcome> {
+  const authorities = authoritiesOf(requirement);
+  const at = session.host.now();
+  const stores = storesOf(repository, session.host);
+  const [presence, { kept, failures }] = await Promise.all([
+    fetched ? undefined : absence(repository, digest),
+    collect(stores.all, Object.values(formats), digest, async (evidence, format) =>
+      "reason" in evidence
+        ? evidence
+        : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at)),
+    ),
+  ]);
+  if (presence !== undefined) return presence;
+  const judgement = judge({
+    requirement,
+    assessments: kept,
+    failures,
+    wanted: { repository: reference.name, reference: formatReference(reference) },
+  });
+  return outcomeOf(digest, judgement);
+}
+
+/** Why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */
+async function absence(repository: Repository, digest: Digest): Promise<ImageOutcome | undefined> {
+  try {
+    if ((await repository.getManifest(digest)) !== undefined) return undefined;
+    return unresolved(digest, notFound(repository, digest));
+  } catch (error) {
+    return unresolved(digest, error);
+  }
+}
+
+/** An image that could not be had. Missing is an answer, and so is a damaged one; everything else is "could not tell". */
+export function unresolved(digest: Digest | null, error: unknown): ImageOutcome {
+  const { code, exit } = asCountersignError(error);
+  const missing = code === "E_SUBJECT_NOT_FOUND";
+  // Wrong use that shows only now, as credentials that cannot be read, is no fault of the image.
+  const refused = exit === 1;
+  return {
+    digest,
+    verdict: refused ? "untrusted" : "undetermined",
+    status: missing ? "missing" : refused ? "refused" : "unreachable",
+    signatures: [],
+    errors: [problemOf(error)],
+  };
+}
+
+const statuses = {
+  trusted: "verified",
+  untrusted: "refused",
+  unsigned: "unsigned",
+  undetermined: "unreachable",
+} as const;
+
+function outcomeOf(digest: Digest, { verdict, signatures, failures }: Judgement): ImageOutcome {
+  return {
+    digest,
+    verdict,
+    status: statuses[verdict],
+    signatures: signatures.map(({ finding, format, trusted, reasons }) => ({
+      format,
+      place: { kind: finding.place.kind, name: finding.place.name, digest: finding.place.digest ?? null },
+      trusted,
+      reasons: reasons.map(({ code, message }) => ({ code, message })),
+      algorithm: finding.algorithm,
+      signer: finding.signer === null ? null : { ...finding.signer, sans: [...finding.signer.sans] },
+      time: { ...finding.time },
+    })),
+    errors: failures.map(problemOfFailure),
+  };
+}
