@@ -95,7 +95,7 @@ async function dispatch(args: readonly string[], terminal: Terminal, host: Host 
 function usageSentence(message: string): string {
   return message
     .replace(/^error: /, "")
-    .replace(/^unknown option '([^=]*)=[^]*?'(?=(?:\n\(Did you mean [^\n]*\))?$)/, "unknown option '$1'")
+    .replace(/^unknown option '([^=]*)=[\s\S]*?'(?=(?:\n\(Did you mean [^\n]*\))?$)/, "unknown option '$1'")
     .replaceAll("\n", " ");
 }
 

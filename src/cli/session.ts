@@ -9,6 +9,7 @@ import type { Session } from "../operations/session.ts";
 import type { Host } from "../platform/host.ts";
 import { createExchange } from "../platform/http.ts";
 import { createNodeHost } from "../platform/node-host.ts";
+import { secureContext } from "../platform/tls.ts";
 import { oneLine } from "../reports/terminal.ts";
 import { readSecretFile, readVariable } from "../signers/key-source.ts";
 import { about } from "./about.ts";
@@ -61,13 +62,16 @@ export async function openSession(
   { verb, actions, images, host: world = createNodeHost() }: Undertaking,
 ): Promise<OpenSession> {
   const host = { ...world, readStdin: readingOnce(world) };
+  const tls = {
+    ca: await textOf(host, options.registryCacert),
+    cert: await textOf(host, options.registryClientCert),
+    key: await textOf(host, options.registryClientKey),
+    insecureSkipVerify: options.allowInsecureRegistry,
+  };
+  // Made again for the connections; what is wrong with it must show before the first of them.
+  await secureContext(tls);
   const exchange = createExchange({
-    tls: {
-      ca: await textOf(host, options.registryCacert),
-      cert: await textOf(host, options.registryClientCert),
-      key: await textOf(host, options.registryClientKey),
-      insecureSkipVerify: options.allowInsecureRegistry,
-    },
+    tls,
     perOrigin: options.connections,
     requestTimeout: options.timeout * 1000,
   });

@@ -57,7 +57,10 @@ async function descend(repository: Repository, child: Descriptor, depth: number)
 export function notFound(repository: Repository, wanted: string): CountersignError {
   const at = wanted.includes(":") ? `@${wanted}` : `:${wanted}`;
   return new CountersignError("E_SUBJECT_NOT_FOUND", `${repository.name}${at} is not there`, {
-    hint: "check the name; a registry may also hide what these credentials may not read",
+    hint:
+      repository.kind === "layout"
+        ? "check the folder, and add the tag as it stands in its index.json: oci:PATH:TAG"
+        : "check the name; a registry may also hide what these credentials may not read",
   });
 }
 
