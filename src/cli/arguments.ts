@@ -1,40 +1,4 @@
-import type { z } from "zod";
-import { formatNamed } from "../formats/registry.ts";
 import { CountersignError } from "../model/errors.ts";
-import type { Format } from "../model/format.ts";
-import { FORMATS } from "../model/signature.ts";
-
-/** Options as commander read them, held against their schema. @throws E_USAGE naming the first that does not fit. */
-export function parseOptions<T extends z.ZodType>(schema: T, raw: unknown): z.infer<T> {
-  const parsed = schema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const name = String(issue?.path[0] ?? "").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  throw new CountersignError("E_USAGE", `--${name}: ${issue?.message ?? "is not understood"}`, { hint: "see --help" });
-}
-
-/** `cosign,bundle` as formats, each once. @throws E_USAGE for a name that is none. */
-export function formatsOf(text: string): readonly Format[] {
-  const names = [
-    ...new Set(
-      text
-        .split(",")
-        .map((name) => name.trim())
-        .filter((name) => name !== ""),
-    ),
-  ];
-  if (names.length === 0)
-    throw new CountersignError("E_USAGE", "--format names no format", { hint: `name ${FORMATS.join(" or ")}` });
-  return names.map((name) => {
-    const known = FORMATS.find((format) => format === name);
-    if (known === undefined) {
-      throw new CountersignError("E_USAGE", `--format: ${JSON.stringify(name)} is no format of this version`, {
-        hint: `name ${FORMATS.join(" or ")}, or both by comma`,
-      });
-    }
-    return formatNamed(known);
-  });
-}
 
 /**
  * `key=value` pairs, split at the first `=`, as cosign takes them.

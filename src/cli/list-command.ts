@@ -1,23 +1,22 @@
 import type { Command } from "commander";
-import { z } from "zod";
 import { list } from "../operations/list.ts";
 import { listText } from "../reports/list-text.ts";
-import { parseOptions } from "./arguments.ts";
 import { exitOfList } from "./exit.ts";
+import { readOptions } from "./option-values.ts";
 import {
   addImageOptions,
   addOutputOptions,
   addRegistryOptions,
-  imageSchema,
-  outputSchema,
-  registrySchema,
+  imageReaders,
+  outputReaders,
+  registryReaders,
 } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import { openSession } from "./session.ts";
 import { loadTargets } from "./targets.ts";
 import type { Verb } from "./verb.ts";
 
-const schema = z.object({ ...imageSchema, ...registrySchema, ...outputSchema });
+const readers = { ...imageReaders, ...registryReaders, ...outputReaders };
 
 /** `list IMAGE…`: everything attached, in any format, known or not. Verifies nothing and says so. */
 export const listVerb: Verb = {
@@ -30,7 +29,7 @@ export const listVerb: Verb = {
     return command.addHelpText("after", "\nExample:\n  $ countersign list registry.example.com/app:1.2\n");
   },
   async run(images, raw, terminal, world) {
-    const options = parseOptions(schema, raw);
+    const options = readOptions(readers, raw);
     const session = await openSession(options, terminal, { verb: "listed", actions: "pull", images, host: world });
     await checkReportPlace(options.report, session.host);
     const targets = await loadTargets(session.host, images, options);

@@ -1,25 +1,15 @@
 import { type Command, Option } from "commander";
-import { z } from "zod";
+import { number, oneOf, switched, text, texts } from "./option-values.ts";
 
-/** Options that commands share, in the groups that `--help` shows. Each adder has its schema beside it. */
+/** Options that commands share, in the groups that `--help` shows. Each adder has its readers beside it. */
 
 const list = (value: string, before: string[] | undefined) => [...(before ?? []), value];
-const texts = z.array(z.string()).optional();
 
-/** A number from `least` to `most`, written as digits. */
-const number = (least: number, most: number, kind: "whole number" | "number") =>
-  z.union([z.string(), z.number()]).transform((text, context) => {
-    const value = Number(text);
-    if (value >= least && value <= most && (kind === "number" || Number.isInteger(value))) return value;
-    context.addIssue(`${JSON.stringify(text)} is no ${kind} from ${least} to ${most}`);
-    return z.NEVER;
-  });
-
-export const imageSchema = {
-  images: z.string().optional(),
-  all: z.boolean().optional(),
+export const imageReaders = {
+  images: text,
+  all: switched,
   tags: texts,
-  recursive: z.boolean().optional(),
+  recursive: switched,
   concurrency: number(1, 1000, "whole number"),
 };
 
@@ -33,15 +23,15 @@ export function addImageOptions(command: Command): Command {
     .option("--concurrency <n>", "images worked on at once", "128");
 }
 
-export const registrySchema = {
-  registryUsername: z.string().optional(),
-  registryPassword: z.string().optional(),
-  registryToken: z.string().optional(),
-  registryCacert: z.string().optional(),
-  registryClientCert: z.string().optional(),
-  registryClientKey: z.string().optional(),
-  allowHttpRegistry: z.boolean().optional(),
-  allowInsecureRegistry: z.boolean().optional(),
+export const registryReaders = {
+  registryUsername: text,
+  registryPassword: text,
+  registryToken: text,
+  registryCacert: text,
+  registryClientCert: text,
+  registryClientKey: text,
+  allowHttpRegistry: switched,
+  allowInsecureRegistry: switched,
   tokenRealm: texts,
   connections: number(1, 256, "whole number"),
   timeout: number(0.001, 3600, "number"),
@@ -63,10 +53,10 @@ export function addRegistryOptions(command: Command): Command {
     .option("--timeout <seconds>", "for one request, from its start to its last byte", "30");
 }
 
-export const outputSchema = {
-  output: z.enum(["text", "json"]),
-  report: z.string().optional(),
-  verbose: z.boolean().optional(),
+export const outputReaders = {
+  output: oneOf(["text", "json"]),
+  report: text,
+  verbose: switched,
 };
 
 export function addOutputOptions(command: Command): Command {

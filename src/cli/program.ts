@@ -6,11 +6,12 @@ import { withOwnSpelling } from "./cosign-flags.ts";
 import { reportError } from "./failure.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 import type { Verb } from "./verb.ts";
+import { verifyVerb } from "./verify-command.ts";
 import { VERSION } from "./version.ts";
 
 const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   sign: async () => (await import("./sign-command.ts")).signVerb,
-  verify: async () => (await import("./verify-command.ts")).verifyVerb,
+  verify: async () => verifyVerb,
   list: async () => (await import("./list-command.ts")).listVerb,
   quickstart: async () => (await import("./quickstart-command.ts")).quickstartVerb,
 };

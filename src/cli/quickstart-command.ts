@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { z } from "zod";
 import { formatNamed } from "../formats/registry.ts";
 import { FORMATS } from "../model/signature.ts";
 import { createEmbeddedRegistry } from "../oci/embedded/registry.ts";
@@ -7,12 +6,12 @@ import { type QuickstartStep, quickstart } from "../operations/quickstart.ts";
 import { serve } from "../platform/serve.ts";
 import { jsonText } from "../reports/json.ts";
 import { oneLine } from "../reports/terminal.ts";
-import { parseOptions } from "./arguments.ts";
-import { addOutputOptions, outputSchema } from "./options.ts";
+import { readOptions } from "./option-values.ts";
+import { addOutputOptions, outputReaders } from "./options.ts";
 import { openSession, sessionDefaults } from "./session.ts";
 import type { Verb } from "./verb.ts";
 
-const schema = z.object({ ...outputSchema });
+const readers = { ...outputReaders };
 
 /** `quickstart`: the whole story on an embedded registry with a throw-away PKI. Nothing leaves the machine, nothing stays. */
 export const quickstartVerb: Verb = {
@@ -21,7 +20,7 @@ export const quickstartVerb: Verb = {
     return addOutputOptions(command).addHelpText("after", "\nExample:\n  $ countersign quickstart\n");
   },
   async run(_images, raw, terminal, world) {
-    const options = parseOptions(schema, raw);
+    const options = readOptions(readers, raw);
     let throttled = false;
     const registry = createEmbeddedRegistry();
     const served = await serve(async (request) =>

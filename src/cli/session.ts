@@ -25,7 +25,7 @@ export interface SessionOptions {
   readonly registryClientKey?: string | undefined;
   readonly allowHttpRegistry?: boolean | undefined;
   readonly allowInsecureRegistry?: boolean | undefined;
-  readonly tokenRealm?: string[] | undefined;
+  readonly tokenRealm?: readonly string[] | undefined;
   readonly connections: number;
   /** Seconds. */
   readonly timeout: number;

@@ -1,19 +1,20 @@
 import { type Command, Option } from "commander";
-import { z } from "zod";
 import { ALGORITHMS, isAlgorithm, VERIFY_ONLY } from "../model/algorithm.ts";
 import { CountersignError } from "../model/errors.ts";
 import { sign } from "../operations/sign.ts";
 import { signText } from "../reports/sign-text.ts";
-import { annotationsOf, formatsOf, parseOptions } from "./arguments.ts";
+import { annotationsOf } from "./arguments.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfSign } from "./exit.ts";
+import { formatsOf } from "./format-names.ts";
+import { readOptions, switched, text, texts } from "./option-values.ts";
 import {
   addImageOptions,
   addOutputOptions,
   addRegistryOptions,
-  imageSchema,
-  outputSchema,
-  registrySchema,
+  imageReaders,
+  outputReaders,
+  registryReaders,
 } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import { openSession } from "./session.ts";
@@ -21,21 +22,21 @@ import { loadSigner } from "./signing-material.ts";
 import { loadTargets } from "./targets.ts";
 import type { Verb } from "./verb.ts";
 
-const schema = z.object({
-  ...imageSchema,
-  ...registrySchema,
-  ...outputSchema,
-  key: z.string().optional(),
-  passphrase: z.string().optional(),
-  certificate: z.string().optional(),
-  certificateChain: z.string().optional(),
-  format: z.string().optional(),
-  newBundleFormat: z.boolean().optional(),
-  annotation: z.array(z.string()).optional(),
-  signingAlgorithm: z.string().optional(),
-  signContainerIdentity: z.string().optional(),
-  embedChain: z.boolean().optional(),
-});
+const readers = {
+  ...imageReaders,
+  ...registryReaders,
+  ...outputReaders,
+  key: text,
+  passphrase: text,
+  certificate: text,
+  certificateChain: text,
+  format: text,
+  newBundleFormat: switched,
+  annotation: texts,
+  signingAlgorithm: text,
+  signContainerIdentity: text,
+  embedChain: switched,
+};
 
 /** `sign IMAGE…`: reads the key and its certificates, checks them before the first request, signs, reads back, verifies. */
 export const signVerb: Verb = {
@@ -67,7 +68,7 @@ export const signVerb: Verb = {
     return command.addHelpText("after", examples);
   },
   async run(images, raw, terminal, world) {
-    const options = parseOptions(schema, raw);
+    const options = readOptions(readers, raw);
     const formats = formatsOf(formatNames(options.format, options.newBundleFormat));
     const annotations = annotationsOf(options.annotation ?? []);
     const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });

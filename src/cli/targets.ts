@@ -14,7 +14,7 @@ export async function loadTargets(
   options: {
     readonly images?: string | undefined;
     readonly all?: boolean | undefined;
-    readonly tags?: string[] | undefined;
+    readonly tags?: readonly string[] | undefined;
   },
 ): Promise<Targets> {
   const lists = [...images.filter((image) => image === "-"), ...(options.images === undefined ? [] : [options.images])];

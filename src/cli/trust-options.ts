@@ -1,5 +1,4 @@
 import { type Command, Option } from "commander";
-import { z } from "zod";
 import { ALGORITHMS, type Algorithm, isAlgorithm } from "../model/algorithm.ts";
 import type { Certificate } from "../model/certificate.ts";
 import { CountersignError } from "../model/errors.ts";
@@ -14,12 +13,11 @@ import { parsePublicKey } from "../trust/public-keys.ts";
 import { exactRule, patternRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
+import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
 
 const list = (value: string, before: string[] | undefined) => [...(before ?? []), value];
-const texts = z.array(z.string()).optional();
-const text = z.string().optional();
 
-export const trustSchema = {
+export const trustReaders = {
   key: texts,
   caRoots: texts,
   caIntermediates: texts,
@@ -31,7 +29,7 @@ export const trustSchema = {
   certificateOidcIssuer: text,
   certificateOidcIssuerRegexp: text,
   annotation: texts,
-  requireReference: z.enum(["none", "repository", "exact"]),
+  requireReference: oneOf(["none", "repository", "exact"]),
   allowAlgorithms: text,
 };
 
@@ -66,7 +64,7 @@ export function addTrustOptions(command: Command): Command {
     .option("--allow-algorithms <names>", "by comma; all that keys permit without it");
 }
 
-export type TrustOptions = z.infer<z.ZodObject<typeof trustSchema>>;
+export type TrustOptions = OptionValues<typeof trustReaders>;
 
 /**
  * What must hold, from flags. Reads every file named, before the first request.

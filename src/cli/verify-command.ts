@@ -1,25 +1,24 @@
 import type { Command } from "commander";
-import { z } from "zod";
 import { verify } from "../operations/verify.ts";
 import { verifyText } from "../reports/verify-text.ts";
-import { parseOptions } from "./arguments.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfVerify } from "./exit.ts";
+import { readOptions } from "./option-values.ts";
 import {
   addImageOptions,
   addOutputOptions,
   addRegistryOptions,
-  imageSchema,
-  outputSchema,
-  registrySchema,
+  imageReaders,
+  outputReaders,
+  registryReaders,
 } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import { openSession } from "./session.ts";
 import { loadTargets } from "./targets.ts";
-import { addTrustOptions, loadRequirement, trustSchema } from "./trust-options.ts";
+import { addTrustOptions, loadRequirement, trustReaders } from "./trust-options.ts";
 import type { Verb } from "./verb.ts";
 
-const schema = z.object({ ...imageSchema, ...registrySchema, ...outputSchema, ...trustSchema });
+const readers = { ...imageReaders, ...registryReaders, ...outputReaders, ...trustReaders };
 
 /** `verify IMAGE…`: one verdict an image, with every signature found and why it counted or not. */
 export const verifyVerb: Verb = {
@@ -44,7 +43,7 @@ export const verifyVerb: Verb = {
     return command.addHelpText("after", examples);
   },
   async run(images, raw, terminal, world) {
-    const options = parseOptions(schema, raw);
+    const options = readOptions(readers, raw);
     const session = await openSession(options, terminal, { verb: "verified", actions: "pull", images, host: world });
     const { requirement, warnings } = await loadRequirement(session.host, options);
     await checkReportPlace(options.report, session.host);

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { CountersignError } from "./errors.ts";
 
 /** A content digest as OCI image-spec writes it: `sha256:` and 64, or `sha512:` and 128, lower-case hex digits. */
 export type Digest = `sha256:${string}` | `sha512:${string}`;
@@ -8,14 +7,6 @@ const grammar = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
 export function isDigest(text: string): text is Digest {
   return grammar.test(text);
-}
-
-/** @throws E_DIGEST_INVALID when `text` is not a digest of a registered algorithm. */
-export function parseDigest(text: string): Digest {
-  if (isDigest(text)) return text;
-  throw new CountersignError("E_DIGEST_INVALID", `${JSON.stringify(text.slice(0, 160))} is not a digest`, {
-    hint: "write sha256: and 64 lower-case hex digits",
-  });
 }
 
 /** The algorithm of a digest: what stands before the colon. */

@@ -9,7 +9,6 @@ export const ERROR_CODES = {
   E_USAGE: { exit: 2, retry: false },
   E_CONFIG_INVALID: { exit: 2, retry: false },
   E_REFERENCE_INVALID: { exit: 2, retry: false },
-  E_DIGEST_INVALID: { exit: 2, retry: false },
   E_FILE_UNREADABLE: { exit: 2, retry: false },
   E_FILE_TOO_LARGE: { exit: 2, retry: false },
   E_FILE_EXISTS: { exit: 2, retry: false },

@@ -14,8 +14,6 @@ export const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 export const COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature";
 export const COSIGN_CERTIFICATE = "dev.sigstore.cosign/certificate";
 export const COSIGN_CHAIN = "dev.sigstore.cosign/chain";
-export const COSIGN_BUNDLE = "dev.sigstore.cosign/bundle";
-export const COSIGN_TIMESTAMP = "dev.sigstore.cosign/rfc3161timestamp";
 
 /** Sigstore bundle v0.3 (sigstore/protobuf-specs, cosign specs/BUNDLE_SPEC.md). */
 export const SIGSTORE_BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -25,7 +23,6 @@ export const BUNDLE_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType";
 export const IN_TOTO_PAYLOAD = "application/vnd.in-toto+json";
 export const IN_TOTO_STATEMENT = "https://in-toto.io/Statement/v1";
 export const COSIGN_SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1";
-export const DSSE_ENVELOPE = "application/vnd.dsse.envelope.v1+json";
 
 export const NOTATION_SIGNATURE = "application/vnd.cncf.notary.signature";
 

@@ -6,7 +6,7 @@ import { parseStrictJson } from "../model/strict-json.ts";
 import { invalidLayout } from "./layout-files.ts";
 import { parseManifest } from "./manifest.ts";
 
-export const REF_NAME = "org.opencontainers.image.ref.name";
+const REF_NAME = "org.opencontainers.image.ref.name";
 /** How `cosign save` says what an entry is (pkg/oci/layout); entries of these kinds have no name. */
 const KIND = "kind";
 const KIND_PREFIX = "dev.cosignproject.cosign/";

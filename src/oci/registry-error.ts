@@ -3,6 +3,7 @@ import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import type { HttpResponse } from "../platform/exchange.ts";
+import { withoutSecrets } from "./shown-secrets.ts";
 
 /** What a registry says went wrong (distribution-spec, error codes). */
 export interface RegistryFault {
@@ -19,20 +20,34 @@ const schema = z.object({
 
 const QUOTE_LIMIT = 200;
 
-/** Reads the body of a refusal, whatever it is. Never throws: that it cannot be read changes nothing about the refusal. */
-export async function readFault(response: HttpResponse): Promise<RegistryFault> {
+/**
+ * Reads the body of a refusal, whatever it is. Never throws: that it cannot be read changes nothing about the refusal.
+ *
+ * @param shown secrets that the request held, which the server may quote; see `withoutSecrets`.
+ */
+export async function readFault(
+  response: HttpResponse,
+  shown: readonly (string | undefined)[] = [],
+): Promise<RegistryFault> {
   const { status } = response;
   const bytes = await readBody(response, LIMITS.errorBody).catch(() => new Uint8Array());
-  return { status, ...decode(status, new TextDecoder().decode(bytes)) };
+  return { status, ...decode(status, new TextDecoder().decode(bytes), shown) };
 }
 
-function decode(status: number, body: string): { codes: readonly string[]; text: string } {
+function decode(
+  status: number,
+  body: string,
+  shown: readonly (string | undefined)[],
+): { codes: readonly string[]; text: string } {
   const parsed = schema.safeParse(parseJson(body));
   if (!parsed.success) return { codes: [], text: String(status) };
   const { errors } = parsed.data;
   const codes = errors.map(({ code }) => code).filter((code) => /^[A-Z][A-Z0-9_]{0,63}$/.test(code));
   const first = errors[0];
-  const said = [codes[0], first?.message && printable(first.message)].filter(Boolean).join(": ");
+  const hide = (text: string) => withoutSecrets(text, shown);
+  const said = [codes[0] && hide(codes[0]), first?.message && printable(hide(first.message))]
+    .filter(Boolean)
+    .join(": ");
   return { codes, text: said === "" ? String(status) : `${status} ${said}` };
 }
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CountersignError } from "../model/errors.ts";
+import { CountersignError, isCountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import type { Exchange, HttpRequest } from "../platform/exchange.ts";
@@ -51,10 +51,11 @@ export async function fetchToken(wanted: TokenRequest, options: TokenOptions): P
     wanted.credential?.kind === "identity" ? postRequest(wanted, wanted.credential.token) : getRequest(wanted);
   const headers = { ...request.headers, accept: "application/json", "user-agent": options.userAgent };
   const { host } = wanted.realm;
+  const refreshToken = wanted.credential?.kind === "identity" ? wanted.credential.token : undefined;
   const bytes = await options.retrier.run<Uint8Array>(host, async () => {
     const response = await options.exchange({ ...request, headers });
-    if (response.status === 200) return { done: await readBody(response, LIMITS.token, `the token of ${host}`) };
-    const fault = await readFault(response);
+    if (response.status === 200) return { done: await readBody(response, LIMITS.token).catch(rethrow(host)) };
+    const fault = await readFault(response, [request.headers?.["authorization"], refreshToken]);
     if (isPassing(fault.status)) {
       const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
       const throttled = fault.status === 429 || retryAfter !== undefined;
@@ -104,7 +105,18 @@ function readToken(bytes: Uint8Array, host: string): Token {
   if (result.success && value && /^[\x21-\x7e]+$/.test(value)) {
     return { value, lifetime: result.data.expires_in * 1000 };
   }
-  throw new CountersignError("E_REGISTRY_ANSWER", `${host} answers a request for a token without one`, {
+  throw noToken(host);
+}
+
+/** A body that is too long holds no token; what else goes wrong goes wrong as it does. */
+function rethrow(host: string): (error: unknown) => never {
+  return (error) => {
+    throw isCountersignError(error) && error.code === "E_TOO_LARGE" ? noToken(host) : error;
+  };
+}
+
+function noToken(host: string): CountersignError {
+  return new CountersignError("E_REGISTRY_ANSWER", `${host} answers a request for a token without one`, {
     hint: "check the token server of the registry",
   });
 }

@@ -22,6 +22,8 @@ export interface RegistryAnswer {
   readonly response: HttpResponse;
   /** The address that answered, redirects followed. */
   readonly url: URL;
+  /** The `Authorization` header that it was asked with. */
+  readonly shown: string | undefined;
 }
 
 /** Requests to one registry: authenticated, redirected, retried. */
@@ -70,7 +72,7 @@ export function createTransport(options: TransportOptions): Transport {
       const { status } = response;
       if (status === 401 && own && !refused) {
         refused = true;
-        const fault = faultOf(response);
+        const fault = faultOf(response, authorization);
         const challenges = response.header("www-authenticate") ?? "";
         granted = await authorizer.afterRefusal(challenges, authorization, request.scope, origin);
         if (granted === undefined) throw denied(request.scope, url, await fault);
@@ -82,7 +84,7 @@ export function createTransport(options: TransportOptions): Transport {
         if (!mayFollow(request.method, status, url, next)) refuseRedirect(url, next.href);
         url = next;
       } else {
-        return { status, response, url };
+        return { status, response, url, shown: authorization };
       }
     }
   };
@@ -102,18 +104,18 @@ export function createTransport(options: TransportOptions): Transport {
     call: <T>(request: RegistryRequest, read: (answer: RegistryAnswer) => Promise<T>) =>
       options.retrier.run<T>(registry, async () => {
         const answer = await endpoint.attempt((origin) => follow(request, origin));
-        const { status, response, url } = answer;
-        if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response));
+        const { status, response, url, shown } = answer;
+        if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response, shown));
         if (status < 400) return { done: await read(answer) };
         const { isPassing, passingError } = await import("./registry-error.ts");
         if (!isPassing(status)) return { done: await read(answer) };
         const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
-        const error = passingError(url.host, await faultOf(response));
+        const error = passingError(url.host, await faultOf(response, shown));
         return { again: { error, retryAfter, throttled: status === 429 || retryAfter !== undefined } };
       }),
-    async refuse({ response, url }, what) {
+    async refuse({ response, url, shown }, what) {
       const { unexpectedAnswer } = await import("./registry-error.ts");
-      throw unexpectedAnswer(url.host, what, await faultOf(response));
+      throw unexpectedAnswer(url.host, what, await faultOf(response, shown));
     },
     location: ({ response, url }) => resolveLocation(response.header("location"), url, url),
   };
@@ -134,9 +136,9 @@ function mayFollow(method: string, status: number, from: URL, to: URL): boolean 
   return to.origin === from.origin && (status === 307 || status === 308);
 }
 
-async function faultOf(response: HttpResponse): Promise<RegistryFault> {
+async function faultOf(response: HttpResponse, shown: string | undefined): Promise<RegistryFault> {
   const { readFault } = await import("./registry-error.ts");
-  return readFault(response);
+  return readFault(response, [shown]);
 }
 
 /**

@@ -24,16 +24,17 @@ const FETCHES = 16;
  */
 export async function collect<T>(
   stores: readonly Store[],
-  formats: readonly Format[],
+  formats: Promise<readonly Format[]> | readonly Format[],
   subject: Digest,
   consider: (evidence: Evidence | Malformed, format: Format) => T | Promise<T>,
 ): Promise<Collected<T>> {
   const perStore = await Promise.all(
     stores.map(async (store) => {
       const listing = await store.list(subject);
+      const known = await formats;
       const failures = [...listing.failures];
       const wanted = listing.entries.flatMap((entry) => {
-        const format = formats.find((candidate) => candidate.recognises(entry));
+        const format = known.find((candidate) => candidate.recognises(entry));
         return format === undefined ? [] : [{ entry, format }];
       });
       wanted.sort((one, other) => byPromise(one.entry) - byPromise(other.entry));

@@ -1,6 +1,6 @@
 import type { Digest } from "../model/digest.ts";
 import { OCI_CONFIG, OCI_MANIFEST, SIMPLE_SIGNING } from "../model/media-types.ts";
-import { buildImageManifest } from "../oci/manifest.ts";
+import { buildImageManifest } from "../oci/build-manifest.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { Host } from "../platform/host.ts";
 

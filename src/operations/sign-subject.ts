@@ -126,7 +126,7 @@ async function ensureVerifies(format: Format, stored: Stored, subject: Subject, 
 }
 
 /** Trust in nothing but what signs: the key itself, or the top of its own chain where there is one above the leaf. */
-export function ownTrust(material: PublicMaterial): Trust {
+function ownTrust(material: PublicMaterial): Trust {
   const issuers = material.chain.slice(1);
   const top = issuers.at(-1);
   if (top === undefined)

@@ -1,6 +1,6 @@
-import { formats } from "../formats/registry.ts";
 import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
+import type { Format } from "../model/format.ts";
 import type { Judgement, Requirement } from "../model/policy.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
@@ -39,7 +39,7 @@ export async function verifyImage(
   const stores = storesOf(repository, session.host);
   const [presence, { kept, failures }] = await Promise.all([
     fetched ? undefined : absence(repository, digest),
-    collect(stores.all, Object.values(formats), digest, async (evidence, format) =>
+    collect(stores.all, allFormats(), digest, async (evidence, format) =>
       "reason" in evidence
         ? evidence
         : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at)),
@@ -53,6 +53,12 @@ export async function verifyImage(
     wanted: { repository: reference.name, reference: formatReference(reference) },
   });
   return outcomeOf(digest, judgement);
+}
+
+/** Loaded while the first answers are on their way. */
+async function allFormats(): Promise<readonly Format[]> {
+  const { formats } = await import("../formats/registry.ts");
+  return Object.values(formats);
 }
 
 /** Why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */

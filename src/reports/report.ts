@@ -31,7 +31,7 @@ const signer = z
     issuer: z.string().nullable().describe("Fulcio's issuer extension"),
     fingerprint: z.string().describe("of the certificate, or of the bare key's SubjectPublicKeyInfo"),
   })
-  .describe("who signed, once the signature was verified");
+  .describe("who signed; of a signature that did not count, who it says signed");
 
 const reason = z.strictObject({ code: z.string(), message: z.string() });
 

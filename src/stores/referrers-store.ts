@@ -4,7 +4,7 @@ import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { OCI_EMPTY, OCI_INDEX, OCI_MANIFEST } from "../model/media-types.ts";
 import type { Artefact, Entry, Listing, Place, Stored } from "../model/signature.ts";
-import { buildImageManifest } from "../oci/manifest.ts";
+import { buildImageManifest } from "../oci/build-manifest.ts";
 import type { Repository } from "../oci/repository.ts";
 import { createBlobReader } from "./blob-reader.ts";
 import { lookFailure } from "./look-failure.ts";

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { Descriptor } from "../model/descriptor.ts";
 import { CountersignError } from "../model/errors.ts";
 import { parseStrictJson } from "../model/strict-json.ts";
@@ -34,11 +33,6 @@ export function listedDescriptors(manifest: Manifest | undefined, list: ListName
   );
 }
 
-const documents = {
-  layers: z.looseObject({ layers: z.array(z.looseObject({})).nullable() }),
-  manifests: z.looseObject({ manifests: z.array(z.looseObject({})).nullable() }),
-};
-
 /**
  * The whole document under a tag, for writing it again with more in its list.
  * @throws E_MANIFEST_UNSUPPORTED as listedDescriptors does.
@@ -47,10 +41,16 @@ export function readTaggedList(manifest: Manifest | undefined, list: ListName, t
   if (manifest === undefined) return { members: [], rest: {} };
   const descriptors = listedDescriptors(manifest, list, tag);
   const document = parseStrictJson(manifest.bytes, { code: "E_MANIFEST_INVALID", what: `the manifest under ${tag}` });
-  const { [list]: listed, ...rest }: Record<string, unknown> = documents[list].parse(document);
-  const raw = z.array(z.looseObject({})).parse(listed ?? []);
-  return {
-    members: descriptors.map((descriptor, index) => ({ descriptor, raw: raw[index] ?? { ...descriptor } })),
-    rest,
-  };
+  // Its shape has been checked with the manifest's; what is read here again is what that leaves out.
+  const { [list]: listed, ...rest } = isObject(document) ? document : {};
+  const raw: readonly unknown[] = Array.isArray(listed) ? listed : [];
+  const members = descriptors.map((descriptor, index) => {
+    const written = raw[index];
+    return { descriptor, raw: isObject(written) ? written : { ...descriptor } };
+  });
+  return { members, rest };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

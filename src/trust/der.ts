@@ -202,7 +202,7 @@ export function encodingOf(element: Element): Uint8Array {
 }
 
 /** Encodes one element in DER around its contents. */
-export function encodeElement(identifier: number, ...contents: readonly Uint8Array[]): Uint8Array {
+function encodeElement(identifier: number, ...contents: readonly Uint8Array[]): Uint8Array {
   const length = contents.reduce((sum, part) => sum + part.length, 0);
   const head: number[] = [];
   for (let left = length; left > 0; left = Math.floor(left / 256)) head.unshift(left % 256);

@@ -89,7 +89,7 @@ export function isSelfSigned(certificate: Certificate): boolean {
  * Whether the authority key identifier of `child` is the subject key identifier of `issuer` (RFC 5280 4.2.1.1), as far
  * as both have one. A hint and nothing more: signatures decide.
  */
-export function keyIdentifiers(child: Certificate, issuer: Certificate): "same" | "differ" | "unknown" {
+function keyIdentifiers(child: Certificate, issuer: Certificate): "same" | "differ" | "unknown" {
   const wanted = identifier(child, EXTENSION.authorityKeyIdentifier);
   const offered = identifier(issuer, EXTENSION.subjectKeyIdentifier);
   if (wanted === undefined || offered === undefined) return "unknown";

@@ -9,8 +9,19 @@ import { verifyText } from "../../src/reports/verify-text.ts";
 
 const digest = `sha256:${"ab".repeat(32)}`;
 const place = { kind: "tag", name: `sha256-${"ab".repeat(32)}.sig`, digest: null } as const;
-const signer = { subject: "CN=release", sans: ["https://ci.example.com/release"], issuer: null, fingerprint: "sha256:00" };
-const nowhere = { code: "E_REGISTRY_THROTTLED", message: "the registry asks to wait", hint: "try later", retry: true, place: "tag x" };
+const signer = {
+  subject: "CN=release",
+  sans: ["https://ci.example.com/release"],
+  issuer: null,
+  fingerprint: "sha256:00",
+};
+const nowhere = {
+  code: "E_REGISTRY_THROTTLED",
+  message: "the registry asks to wait",
+  hint: "try later",
+  retry: true,
+  place: "tag x",
+};
 
 const verified: VerifyReport = {
   schemaVersion: 1,
@@ -23,7 +34,15 @@ const verified: VerifyReport = {
       verdict: "trusted",
       status: "verified",
       signatures: [
-        { format: "cosign", place, trusted: true, reasons: [], algorithm: "ecdsa-p256-sha256", signer, time: { source: "none", at: null } },
+        {
+          format: "cosign",
+          place,
+          trusted: true,
+          reasons: [],
+          algorithm: "ecdsa-p256-sha256",
+          signer,
+          time: { source: "none", at: null },
+        },
       ],
       errors: [nowhere],
     },
@@ -82,11 +101,23 @@ describe("the text of a sign report", () => {
         digest,
         status: "signed",
         signatures: [
-          { format: "cosign", place, added: true, algorithm: "ecdsa-p256-sha256", signer: { ...signer, subject: null } },
+          {
+            format: "cosign",
+            place,
+            added: true,
+            algorithm: "ecdsa-p256-sha256",
+            signer: { ...signer, subject: null },
+          },
         ],
         errors: [],
       },
-      { reference: "registry.example.com/app:no", digest: null, status: "failed", signatures: [], errors: [{ ...nowhere, place: null }] },
+      {
+        reference: "registry.example.com/app:no",
+        digest: null,
+        status: "failed",
+        signatures: [],
+        errors: [{ ...nowhere, place: null }],
+      },
     ],
     warnings: [],
   };

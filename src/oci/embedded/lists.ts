@@ -1,7 +1,7 @@
 import { isDigest } from "../../model/digest.ts";
 import { OCI_INDEX } from "../../model/media-types.ts";
 import type { ServedRequest, ServedResponse } from "../../platform/serve.ts";
-import { buildIndex } from "../manifest.ts";
+import { buildIndex } from "../build-manifest.ts";
 import { content, json, nextPage, refusal } from "./answers.ts";
 import type { Storage } from "./storage.ts";
 
