@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+// Builds dist/ from src/: tsc (types checked) -> build/, ncc -> one small index.js and a chunk for each import(), esbuild
+// minifies them all. The same sources give the same bytes in every folder: CI rebuilds and compares.
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import ncc from "@vercel/ncc";
+import { transform } from "esbuild";
+import { collectPackages, renderNotices } from "./notices.mjs";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const started = performance.now();
+// Module ids are hashed from paths relative to the working folder.
+process.chdir(root);
+
+function fail(message) {
+  console.error(`build: ${message}`);
+  process.exit(1);
+}
+
+/** Plain JavaScript of src/ in build/, emptied first so that no file of a deleted source lives on. */
+function compile() {
+  rmSync("build", { recursive: true, force: true });
+  try {
+    execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+  } catch {
+    fail("src/ does not compile: mend the errors above");
+  }
+}
+
+/** Files of the bundle by name, unminified, and the packages that went into it. */
+async function bundle() {
+  const entry = path.join(root, "build", "cli", "main.js");
+  if (!existsSync(entry)) fail("src/cli/main.ts is missing: nothing to start from");
+  const { code, assets, stats } = await ncc(entry, {
+    cache: false,
+    minify: false,
+    quiet: true,
+    esm: true,
+    target: "es2022",
+  });
+  const { errors, warnings } = stats.compilation;
+  for (const problem of [...errors, ...warnings]) console.error(`build: ${problem.message}`);
+  if (errors.length + warnings.length > 0) fail("ncc complained: mend what it names above");
+
+  const files = new Map([["index.js", code.replace(/^#!.*\n/, "")]]);
+  for (const [name, asset] of Object.entries(assets)) {
+    if (name === "package.json") continue;
+    // Anything but a chunk is a file that a dependency reads at run time, which a bundle cannot promise to find.
+    if (!/^\d+\.index\.js$/.test(name))
+      fail(`${name} wants to lie beside the bundle: keep the package that reads it out`);
+    files.set(name, asset.source.toString());
+  }
+  return { files, packages: collectPackages(stats.compilation.modules, root) };
+}
+
+async function minify(files) {
+  const minified = new Map();
+  for (const [name, source] of files) {
+    const { code } = await transform(source, {
+      minify: true,
+      format: "esm",
+      target: "node20",
+      charset: "utf8",
+      legalComments: "none",
+    });
+    minified.set(name, code);
+  }
+  return minified;
+}
+
+/** What must not be in a bundle that runs as ESM on other machines. */
+function inspect(files) {
+  for (const [name, source] of files) {
+    // Not defined in ES modules: a dependency that uses them would fail, perhaps only on a rare path.
+    const leak = /\b__(?:dirname|filename)\b/.exec(source);
+    if (leak) fail(`${name} uses ${leak[0]}: ${context(source, leak.index)}`);
+    const home = source.indexOf(root);
+    if (home >= 0) fail(`${name} holds this folder's path: ${context(source, home)}`);
+    if (source.includes("sourceMappingURL=")) fail(`${name} names a source map`);
+  }
+}
+
+function context(source, index) {
+  return source.slice(Math.max(0, index - 60), index + 60);
+}
+
+function write(files) {
+  const fresh = path.join(root, "build", "dist");
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true });
+  for (const [name, text] of files) writeFileSync(path.join(fresh, name), text);
+  chmodSync(path.join(fresh, "index.js"), 0o755);
+  rmSync("dist", { recursive: true, force: true });
+  renameSync(fresh, "dist");
+}
+
+compile();
+const { files, packages } = await bundle();
+const program = await minify(files);
+inspect(program);
+program.set("index.js", `#!/usr/bin/env node\n${program.get("index.js")}`);
+program.set("package.json", `${JSON.stringify({ type: "module" })}\n`);
+program.set("licenses.txt", renderNotices(packages, readFileSync("LICENSE", "utf8")));
+write(program);
+
+const bytes = [...program.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+const entryBytes = Buffer.byteLength(program.get("index.js"));
+console.log(
+  `dist/ ${Math.ceil(bytes / 1024)} KB in ${program.size} files, index.js ${Math.ceil(entryBytes / 1024)} KB, ` +
+    `${packages.length} packages, ${((performance.now() - started) / 1000).toFixed(1)} s`,
+);
