@@ -77,7 +77,7 @@ export const signVerb: Verb = {
     const { signer, warnings } = await loadSigner(session.host, options);
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && !isAlgorithm(algorithm))
-      throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`);
+      throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`, { hint: "see --help" });
     const report = await session.finish(() =>
       sign(session, {
         targets,

@@ -8,6 +8,8 @@ export interface StrictJsonOptions {
   readonly code?: ErrorCode;
   /** What the document is, as the subject of the refusal's sentence; "the document" unless told. */
   readonly what?: string;
+  /** The mend that goes with the refusal. */
+  readonly hint?: string;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -29,6 +31,7 @@ export function parseStrictJson(bytes: Uint8Array, options: StrictJsonOptions = 
       `${options.what ?? "the document"} is not JSON: ${why}`,
       {
         cause,
+        hint: options.hint,
       },
     );
   const text = decode(bytes, refuse);

@@ -4,7 +4,7 @@ import { LIMITS } from "../model/limits.ts";
 import { parseStrictJson } from "../model/strict-json.ts";
 import { causeCode } from "../platform/faults.ts";
 import { buildIndex } from "./build-manifest.ts";
-import type { LayoutHost } from "./layout.ts";
+import type { LayoutHost } from "./layout-host.ts";
 
 /** The files of one layout folder. Paths are made of checked digests alone, so none leads out of it. */
 export interface LayoutFiles {

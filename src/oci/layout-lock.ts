@@ -1,5 +1,5 @@
 import { CountersignError, isCountersignError } from "../model/errors.ts";
-import type { LayoutHost } from "./layout.ts";
+import type { LayoutHost } from "./layout-host.ts";
 
 /** A lock seen unchanged for so long has been left behind: work under it takes milliseconds. */
 const STALE = 10_000;

@@ -2,8 +2,8 @@ import { type Digest, digestAlgorithm, digestOf, isDigest } from "../model/diges
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { memoUnlessFailed } from "../platform/memo.ts";
-import type { LayoutHost } from "./layout.ts";
 import { createLayoutFiles } from "./layout-files.ts";
+import type { LayoutHost } from "./layout-host.ts";
 import {
   entryOfTag,
   type IndexEntry,

@@ -1,8 +1,5 @@
-import type { Host } from "../platform/host.ts";
+import type { LayoutHost } from "./layout-host.ts";
 import type { Repository } from "./repository.ts";
-
-/** What a layout folder needs of the outside. */
-export type LayoutHost = Pick<Host, "files" | "sleep" | "random" | "randomBytes">;
 
 /**
  * An OCI layout folder (image-spec image-layout.md) as a repository: names are the `org.opencontainers.image.ref.name` annotations of

@@ -15,6 +15,7 @@ import type { ManifestContent } from "./repository.ts";
 
 /** What servers say that do not know what they serve: it decides nothing. */
 const undecided = new Set(["", "application/octet-stream", "application/json", "text/plain", "binary/octet-stream"]);
+const PUSH_AGAIN = "push it again with a program that writes image-spec manifests, and ask who wrote this one";
 const schema1 = new Set([DOCKER_SCHEMA_1, DOCKER_SCHEMA_1_SIGNED]);
 
 /** The members that choose how a document is read. Go's decoder also takes them in other cases, and the last one wins. */
@@ -97,7 +98,12 @@ const envelope = z.looseObject({ schemaVersion: z.literal(2), mediaType: z.strin
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ManifestContent {
   const served = bareMediaType(contentType);
   refuseOtherTypes(served);
-  const document = parseStrictJson(bytes, { maxDepth: 32, code: "E_MANIFEST_INVALID", what: "the manifest" });
+  const document = parseStrictJson(bytes, {
+    maxDepth: 32,
+    code: "E_MANIFEST_INVALID",
+    what: "the manifest",
+    hint: PUSH_AGAIN,
+  });
   if (typeof document !== "object" || document === null || Array.isArray(document)) {
     throw invalid("the manifest is not a JSON object");
   }
@@ -174,13 +180,13 @@ function bounded<T extends { layers?: readonly unknown[]; manifests?: readonly u
   const count = content[list]?.length ?? 0;
   const limit = list === "layers" ? LIMITS.layers : LIMITS.referrers;
   if (count <= limit) return content;
-  throw new CountersignError("E_LIMIT", `the manifest lists ${count} ${list}, more than the ${limit} that are read`);
+  throw new CountersignError("E_LIMIT", `the manifest lists ${count} ${list}, more than the ${limit} that are read`, {
+    hint: "ask who wrote it: no program builds an image like that",
+  });
 }
 
 function invalid(sentence: string): CountersignError {
-  return new CountersignError("E_MANIFEST_INVALID", sentence, {
-    hint: "push it again with a program that writes image-spec manifests, and ask who wrote this one",
-  });
+  return new CountersignError("E_MANIFEST_INVALID", sentence, { hint: PUSH_AGAIN });
 }
 
 function quoted(value: string): string {

@@ -1,5 +1,6 @@
 import { type Digest, digestOf, matchesDigest } from "../model/digest.ts";
 import { CountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import { memoUnlessFailed } from "../platform/memo.ts";
 import type { Scope } from "./auth.ts";
@@ -48,7 +49,8 @@ export function createBlobs(
   const begin = () =>
     transport.call({ method: "POST", target: `/v2/${scope.repository}/blobs/uploads/`, scope }, async (answer) => {
       if (answer.status !== 202) return transport.refuse(answer, `to take a blob for ${name}`);
-      answer.response.discard();
+      // To its end, so that what follows goes out on this connection and need not open another.
+      await readBody(answer.response, LIMITS.errorBody, `the answer to an upload to ${name}`);
       return transport.location(answer);
     });
 
@@ -60,6 +62,7 @@ export function createBlobs(
         throw new CountersignError(
           "E_TOO_LARGE",
           `the blob ${blob} has ${size} bytes, more than the ${limit} that are read`,
+          { hint: "ask who wrote it: no signature is that large" },
         );
       }
       const target = `/v2/${scope.repository}/blobs/${digest}`;

@@ -39,6 +39,7 @@ export async function descendants(repository: Repository, manifest: Manifest, de
     throw new CountersignError(
       "E_LIMIT",
       `${manifest.digest} lists ${children.length} images; at most ${LIMITS.indexChildren} are followed`,
+      { hint: "name those that matter by digest, without --recursive" },
     );
   }
   const found = await Promise.all(children.map((child) => descend(repository, child, depth)));

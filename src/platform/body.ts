@@ -33,5 +33,7 @@ export async function readBody(response: HttpResponse, limit: number, what = "an
 
 function tooLarge(what: string, limit: number, declared?: number): CountersignError {
   const size = declared === undefined ? "more" : `${declared} bytes, more`;
-  return new CountersignError("E_TOO_LARGE", `${what} holds ${size} than the ${limit} bytes that are read`);
+  return new CountersignError("E_TOO_LARGE", `${what} holds ${size} than the ${limit} bytes that are read`, {
+    hint: "ask who wrote it: nothing of this kind is that large",
+  });
 }

@@ -28,7 +28,13 @@ async function readStdin(limit: number): Promise<Uint8Array> {
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > limit) {
-      throw new CountersignError("E_FILE_TOO_LARGE", `standard input holds more than the ${limit} bytes that are read`);
+      throw new CountersignError(
+        "E_FILE_TOO_LARGE",
+        `standard input holds more than the ${limit} bytes that are read`,
+        {
+          hint: "check what is piped into it",
+        },
+      );
     }
     chunks.push(chunk);
   }

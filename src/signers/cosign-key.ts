@@ -1,4 +1,5 @@
 import { type KeyObject, scrypt } from "node:crypto";
+import { z } from "zod";
 import { CountersignError } from "../model/errors.ts";
 import { encodePem } from "../trust/pem.ts";
 
@@ -26,7 +27,7 @@ const KEY = 32;
  * @throws E_KEY_INVALID for another document, E_KEY_UNSUPPORTED for other costs or algorithms, E_PASSPHRASE_WRONG.
  */
 export async function decryptCosignKey(body: Uint8Array, passphrase: Uint8Array): Promise<Uint8Array> {
-  const { cost, salt, nonce, ciphertext } = await readDocument(body);
+  const { cost, salt, nonce, ciphertext } = readDocument(body);
   const { xsalsa20poly1305 } = await import("@noble/ciphers/salsa.js");
   const key = await deriveKey(passphrase, salt, cost);
   try {
@@ -63,18 +64,18 @@ export async function encryptCosignKey(
   return encodePem(label, Buffer.from(JSON.stringify(document), "utf8"));
 }
 
-async function readDocument(body: Uint8Array) {
-  const { z } = await import("zod");
-  const schema = z.object({
-    kdf: z.object({
-      name: z.string(),
-      params: z.object({ N: z.number(), r: z.number(), p: z.number() }),
-      salt: z.base64(),
-    }),
-    cipher: z.object({ name: z.string(), nonce: z.base64() }),
-    ciphertext: z.base64(),
-  });
-  const parsed = schema.safeParse(readJson(body));
+const document = z.object({
+  kdf: z.object({
+    name: z.string(),
+    params: z.object({ N: z.number(), r: z.number(), p: z.number() }),
+    salt: z.base64(),
+  }),
+  cipher: z.object({ name: z.string(), nonce: z.base64() }),
+  ciphertext: z.base64(),
+});
+
+function readDocument(body: Uint8Array) {
+  const parsed = document.safeParse(readJson(body));
   if (!parsed.success) throw malformed(parsed.error.issues.map(({ path }) => path.join(".")).join(", "));
   const { kdf, cipher, ciphertext } = parsed.data;
   if (kdf.name !== "scrypt" || cipher.name !== "nacl/secretbox") {

@@ -175,6 +175,7 @@ function otherSubject(referrer: Digest, subject: Digest, named: Digest | undefin
   return new CountersignError(
     "E_SUBJECT_MISMATCH",
     `the referrer ${referrer} is listed for ${subject}, but names ${named ?? "no subject"}`,
+    { hint: "ask who wrote the list: a referrer belongs to the image that it names" },
   );
 }
 
@@ -183,5 +184,6 @@ function notOneLayer(referrer: Digest, count: number | undefined): CountersignEr
   return new CountersignError(
     "E_SIGNATURE_MALFORMED",
     `the referrer ${referrer} ${found}, where a signature is its only layer`,
+    { hint: "ask who wrote it, and remove it if nothing needs it" },
   );
 }
