@@ -8,8 +8,8 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from "../../src/model/media-types.ts";
+import { buildImageManifest, buildIndex } from "../../src/oci/build-manifest.ts";
 import type { Storage } from "../../src/oci/embedded/storage.ts";
-import { buildImageManifest, buildIndex } from "../../src/oci/manifest.ts";
 import type { Repository } from "../../src/oci/repository.ts";
 
 /** Where an image can be put: any repository, also one that can do no more than this. */

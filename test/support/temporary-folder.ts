@@ -1,10 +1,17 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 
-/** A new empty folder, gone when the test process ends. */
+const made: string[] = [];
+
+afterAll(() => {
+  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+/** A new empty folder, gone when the tests of the file are done. */
 export function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), "countersign-test-"));
-  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  made.push(path);
   return path;
 }
