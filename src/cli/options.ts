@@ -34,7 +34,7 @@ export const registryReaders = {
   allowInsecureRegistry: switched,
   tokenRealm: texts,
   connections: number(1, 256, "whole number"),
-  timeout: number(0.001, 3600, "number"),
+  requestTimeout: number(0.001, 3600, "number"),
 };
 
 export function addRegistryOptions(command: Command): Command {
@@ -50,7 +50,7 @@ export function addRegistryOptions(command: Command): Command {
     .option("--allow-insecure-registry", "accept any HTTPS certificate; for tests only")
     .option("--token-realm <host>", "a host that may be sent the credentials for a token (repeatable)", list)
     .option("--connections <n>", "connections to one registry", "32")
-    .option("--timeout <seconds>", "for one request, from its start to its last byte", "30");
+    .option("--request-timeout <seconds>", "for one request, from its start to its last byte", "30");
 }
 
 export const outputReaders = {

@@ -28,7 +28,7 @@ export interface SessionOptions {
   readonly tokenRealm?: readonly string[] | undefined;
   readonly connections: number;
   /** Seconds. */
-  readonly timeout: number;
+  readonly requestTimeout: number;
   readonly concurrency: number;
   readonly verbose?: boolean | undefined;
 }
@@ -36,7 +36,7 @@ export interface SessionOptions {
 /** A wait that somebody watching would wonder about. Milliseconds. */
 const LONG_WAIT = 5000;
 
-export const sessionDefaults: SessionOptions = { connections: 32, timeout: 30, concurrency: 128 };
+export const sessionDefaults: SessionOptions = { connections: 32, requestTimeout: 30, concurrency: 128 };
 
 export type OpenSession = Session & {
   /** Runs the work, then clears the progress line and lets go of the connections. */
@@ -73,7 +73,7 @@ export async function openSession(
   const exchange = createExchange({
     tls,
     perOrigin: options.connections,
-    requestTimeout: options.timeout * 1000,
+    requestTimeout: options.requestTimeout * 1000,
   });
   const log = (line: string) => terminal.err(`${oneLine(line)}\n`);
   const registry = createRegistry({

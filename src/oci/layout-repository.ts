@@ -74,7 +74,9 @@ export function createLayoutRepository(host: LayoutHost, path: string): Reposito
     async putManifest(reference, { bytes, mediaType }, condition) {
       const digest = digestOf(bytes, isDigest(reference) ? digestAlgorithm(reference) : "sha256");
       if (isDigest(reference) && reference !== digest) {
-        throw new CountersignError("E_DIGEST_MISMATCH", `the manifest to be stored as ${reference} is ${digest}`);
+        throw new CountersignError("E_DIGEST_MISMATCH", `the manifest to be stored as ${reference} is ${digest}`, {
+          hint: "store it under its own digest",
+        });
       }
       const tag = isDigest(reference) ? undefined : checkTag(reference);
       const content = parseManifest(bytes, mediaType);

@@ -137,13 +137,19 @@ const problemless = { hint: null, retry: false } as const;
 
 /** The signer as the attachment claims it: its leaf's names, or the hint of a bare key. */
 function claimedSigner(leaf: Certificate | undefined, keyHint?: string): Attachment["signer"] {
-  if (leaf === undefined) return keyHint === undefined ? null : { subject: null, fingerprint: keyHint };
+  if (leaf === undefined) return keyHint === undefined ? null : { subject: null, fingerprint: fingerprintOf(keyHint) };
   return {
     subject: leaf.subject.text,
     sans: leaf.alternativeNames.map(({ value }) => value),
     issuer: leaf.oidcIssuer ?? null,
     fingerprint: leaf.fingerprint,
   };
+}
+
+/** cosign's hint is the base64 of what reports call a key's fingerprint; another hint stays as it is. */
+function fingerprintOf(keyHint: string): string {
+  const hash = Buffer.from(keyHint, "base64");
+  return hash.length === 32 ? `sha256:${hash.toString("hex")}` : keyHint;
 }
 
 /** Certificates of an annotation that anyone could have written; what cannot be read names nobody. */

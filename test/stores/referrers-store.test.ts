@@ -3,7 +3,7 @@ import type { Descriptor } from "../../src/model/descriptor.ts";
 import { type Digest, digestOf } from "../../src/model/digest.ts";
 import { CountersignError } from "../../src/model/errors.ts";
 import { OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, SIGSTORE_BUNDLE } from "../../src/model/media-types.ts";
-import { buildImageManifest, buildIndex } from "../../src/oci/manifest.ts";
+import { buildImageManifest, buildIndex } from "../../src/oci/build-manifest.ts";
 import { createReferrersStore, fallbackTag } from "../../src/stores/referrers-store.ts";
 import {
   createMemoryRegistry,

@@ -122,7 +122,7 @@ describe("the image's manifest, asked for by tag", () => {
     {
       name: "a byte now and then",
       fault: dribbling(50),
-      args: byTag("--timeout", "0.1"),
+      args: byTag("--request-timeout", "0.1"),
       code: "E_TIMEOUT",
       says: "100 ms",
       ...could,
