@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { CountersignError, isCountersignError } from "../model/errors.ts";
 import type { Host } from "../platform/host.ts";
+import { printable } from "../platform/server-words.ts";
 import type { Credential } from "./credential.ts";
-import { printable } from "./registry-error.ts";
 
 /** Helpers ask clouds and key rings, some with a browser window; milliseconds. */
 const TIMEOUT = 60_000;

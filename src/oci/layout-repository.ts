@@ -104,7 +104,9 @@ export function createLayoutRepository(host: LayoutHost, path: string): Reposito
     async getBlob({ digest, size }, limit) {
       const name = `the blob ${digest} of ${path}`;
       if (size > limit) {
-        throw new CountersignError("E_TOO_LARGE", `${name} has ${size} bytes, more than the ${limit} that are read`);
+        throw new CountersignError("E_TOO_LARGE", `${name} has ${size} bytes, more than the ${limit} that are read`, {
+          hint: "ask who wrote it: no signature is that large",
+        });
       }
       const bytes = await files.readBlob(digest, limit);
       if (bytes === undefined) {

@@ -3,6 +3,7 @@ import { CountersignError } from "../model/errors.ts";
 import type { Exchange } from "../platform/exchange.ts";
 import type { Host } from "../platform/host.ts";
 import { memo } from "../platform/memo.ts";
+import { createRetrier, type RetryNotice } from "../platform/retry.ts";
 import { type Actions, createAuthorizer, type Scope } from "./auth.ts";
 import type { CredentialSource } from "./credential.ts";
 import { createEndpoint } from "./endpoint.ts";
@@ -11,7 +12,6 @@ import { createBlobs } from "./registry-blobs.ts";
 import { createListings, type ListingMemory } from "./registry-listings.ts";
 import { createManifests } from "./registry-manifests.ts";
 import type { Repository } from "./repository.ts";
-import { createRetrier, type RetryNotice } from "./retry.ts";
 import { createTransport, type Transport } from "./transport.ts";
 
 export interface RegistryOptions {
@@ -55,7 +55,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const now = () => options.host.now();
   const hosts = new Set<string>();
   const exchange = onRequest ? observe(options.exchange, now, (host) => hosts.has(host), onRequest) : options.exchange;
-  const retrier = createRetrier(options.host, options.onRetry);
+  const retrier = createRetrier(options.host, { throttledCode: "E_REGISTRY_THROTTLED", onRetry: options.onRetry });
   const transports = new Map<string, Transport>();
   const repositories = new Map<string, { uploads: Map<Digest, Promise<Digest>>; memory: ListingMemory }>();
 

@@ -3,7 +3,7 @@ import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import type { HttpResponse } from "../platform/exchange.ts";
-import { withoutSecrets } from "./shown-secrets.ts";
+import { printable, withoutSecrets } from "../platform/server-words.ts";
 
 /** What a registry says went wrong (distribution-spec, error codes). */
 export interface RegistryFault {
@@ -17,8 +17,6 @@ export interface RegistryFault {
 const schema = z.object({
   errors: z.array(z.object({ code: z.string().catch(""), message: z.string().nullish().catch(undefined) })).min(1),
 });
-
-const QUOTE_LIMIT = 200;
 
 /**
  * Reads the body of a refusal, whatever it is. Never throws: that it cannot be read changes nothing about the refusal.
@@ -57,20 +55,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** One line without control, direction or invisible characters, at most 200 characters: fit to stand in a message of ours. */
-export function printable(text: string): string {
-  const line = text
-    .slice(0, 4 * QUOTE_LIMIT)
-    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ")
-    .trim();
-  return line.length > QUOTE_LIMIT ? `${line.slice(0, QUOTE_LIMIT)}…` : line;
-}
-
-/** Statuses that may pass: asking again can help. */
-export function isPassing(status: number): boolean {
-  return [408, 429, 500, 502, 503, 504].includes(status);
 }
 
 /** The error that a passing status ends in when it does not pass: E_REGISTRY_THROTTLED for 429, else E_REGISTRY_FAILING. */

@@ -26,9 +26,8 @@ export interface ListingMemory {
  * Listings of one repository over HTTP (distribution-spec, listing referrers, listing tags). Pages are followed within the
  * listing only, up to `LIMITS`.
  *
- * Of the referrers API, 400, 404, 405 and 406 mean that there is none, and so does a web page (Google Artifact Registry has sent
- * such requests to its console): the fallback tag, which is read beside it, then decides, and a proxy's error page fails there. Any
- * other answer that is no index is an error: it was not possible to look.
+ * Of the referrers API, 400, 404, 405 and 406 mean that there is none: the fallback tag, which is read beside it, then decides. Any
+ * other answer that is no index, a web page too, is an error: it was not possible to look.
  */
 export function createListings(
   transport: Transport,
@@ -49,10 +48,6 @@ export function createListings(
       return undefined;
     }
     if (status !== 200) return transport.refuse(answer, what);
-    if (first && type === "text/html") {
-      response.discard();
-      return undefined;
-    }
     if (type !== OCI_INDEX) {
       response.discard();
       throw notAnIndex(registry, type);

@@ -3,10 +3,10 @@ import { CountersignError, isCountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import type { Exchange, HttpRequest } from "../platform/exchange.ts";
+import { isPassing, parseRetryAfter, type Retrier } from "../platform/retry.ts";
 import type { Credential } from "./credential.ts";
 import { isRedirect } from "./redirects.ts";
-import { isPassing, passingError, readFault } from "./registry-error.ts";
-import { parseRetryAfter, type Retrier } from "./retry.ts";
+import { passingError, readFault } from "./registry-error.ts";
 
 export interface TokenRequest {
   /** The token server; checked already, and fit for `credential`. */

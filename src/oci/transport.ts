@@ -2,11 +2,11 @@ import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import type { Exchange, HttpRequest, HttpResponse } from "../platform/exchange.ts";
+import { isPassing, parseRetryAfter, type Retrier } from "../platform/retry.ts";
 import type { Authorizer, Scope } from "./auth.ts";
 import { type Endpoint, WantsHttps } from "./endpoint.ts";
 import { isRedirect, refuseRedirect, resolveLocation, tooManyRedirects } from "./redirects.ts";
 import type { RegistryFault } from "./registry-error.ts";
-import { parseRetryAfter, type Retrier } from "./retry.ts";
 
 export interface RegistryRequest {
   readonly method: HttpRequest["method"];
@@ -107,8 +107,8 @@ export function createTransport(options: TransportOptions): Transport {
         const { status, response, url, shown } = answer;
         if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response, shown));
         if (status < 400) return { done: await read(answer) };
-        const { isPassing, passingError } = await import("./registry-error.ts");
         if (!isPassing(status)) return { done: await read(answer) };
+        const { passingError } = await import("./registry-error.ts");
         const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
         const error = passingError(url.host, await faultOf(response, shown));
         return { again: { error, retryAfter, throttled: status === 429 || retryAfter !== undefined } };

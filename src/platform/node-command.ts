@@ -45,11 +45,20 @@ export async function runCommand(
       child.stderr?.destroy();
     };
     const overflow = () =>
-      end(new CountersignError("E_LIMIT", `${program} wrote more than the ${command.outputLimit} bytes that are read`));
+      end(
+        new CountersignError("E_LIMIT", `${program} wrote more than the ${command.outputLimit} bytes that are read`, {
+          hint: "run it by hand and see what it prints",
+        }),
+      );
     const stdout = collect(child.stdout, command.outputLimit, overflow);
     const stderr = collect(child.stderr, command.outputLimit, overflow);
     const timer = setTimeout(
-      () => end(new CountersignError("E_TIMEOUT", `${program} did not end within ${command.timeout} ms`)),
+      () =>
+        end(
+          new CountersignError("E_TIMEOUT", `${program} did not end within ${command.timeout} ms`, {
+            hint: "run it by hand and see what it waits for",
+          }),
+        ),
       command.timeout,
     );
     const finished = endWithUs(child);

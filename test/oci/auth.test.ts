@@ -263,7 +263,7 @@ describe("a token server", () => {
 
   it("that answers with more than a mebibyte is cut short", async () => {
     const { repository } = openRepository(guarded(async () => json(200, { token: "x".repeat(1 << 20) })));
-    expect(await failureOf(repository.getManifest("v1"))).toMatchObject({ code: "E_TOO_LARGE" });
+    expect(await failureOf(repository.getManifest("v1"))).toMatchObject({ code: "E_REGISTRY_ANSWER" });
   });
 });
 

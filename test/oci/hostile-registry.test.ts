@@ -257,7 +257,7 @@ describe("an answer to the referrers API", () => {
     expect(requests).toHaveLength(2);
   });
 
-  it("that is a web page, behind a redirect, counts as no API, as Google's registry answers", async () => {
+  it("that is a web page, behind a redirect, was no look", async () => {
     const console: Handler = async () => ({
       status: 200,
       headers: { "content-type": "text/html; charset=utf-8" },
@@ -267,7 +267,7 @@ describe("an answer to the referrers API", () => {
       [REGISTRY]: redirectHandler(`${ELSEWHERE}/login`),
       [ELSEWHERE]: console,
     });
-    expect(await repository.listReferrers(subject)).toEqual({ supported: false, descriptors: [] });
+    await expect(repository.listReferrers(subject)).rejects.toMatchObject({ code: "E_REGISTRY_ANSWER", exit: 3 });
     expect(to(ELSEWHERE)).toHaveLength(1);
   });
 

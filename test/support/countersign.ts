@@ -23,6 +23,8 @@ export interface CountersignOptions {
   readonly timeout?: number | undefined;
   /** Another Node.js than this process has. */
   readonly node?: string | undefined;
+  /** Another copy of the program than `countersignProgram` names. */
+  readonly program?: string | undefined;
 }
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -52,10 +54,10 @@ export function fileOf(text: string | Uint8Array): string {
  * only when it does not end in time.
  */
 export function runCountersign(args: readonly string[], options: CountersignOptions = {}): Promise<CountersignRun> {
-  const { cwd = home(), stdin, timeout = 60_000, node = process.execPath } = options;
+  const { cwd = home(), stdin, timeout = 60_000, node = process.execPath, program = countersignProgram() } = options;
   const env = { PATH: "/usr/bin:/bin", HOME: home(), ...options.env };
   return new Promise((resolve, reject) => {
-    const child = spawn(node, [countersignProgram(), ...args], { env, cwd });
+    const child = spawn(node, [program, ...args], { env, cwd });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));

@@ -1,6 +1,7 @@
+import type { ErrorCode } from "../model/error-codes.ts";
 import { CountersignError, isCountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { Host } from "../platform/host.ts";
+import type { Host } from "./host.ts";
 
 /** How one attempt ended: with a value, or in a way that another attempt may better. */
 export type Outcome<T> = { readonly done: T } | { readonly again: Fault };
@@ -23,10 +24,16 @@ export interface RetryNotice {
   readonly error: CountersignError;
 }
 
+export interface RetrierOptions {
+  /** What a wait is refused with that is longer than is borne. */
+  readonly throttledCode: ErrorCode;
+  readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
+}
+
 export interface Retrier {
   /**
    * Attempts until one is done, `LIMITS.attempts` at most. What an attempt throws ends it, but for faults of network and time that can pass.
-   * @throws E_REGISTRY_THROTTLED when the server asks for a longer wait than is borne.
+   * @throws `throttledCode` when the server asks for a longer wait than is borne.
    */
   run<T>(host: string, attempt: () => Promise<Outcome<T>>): Promise<T>;
 }
@@ -43,7 +50,7 @@ const TOTAL = 2 * LIMITS.retryAfter;
  */
 export function createRetrier(
   host: Pick<Host, "now" | "sleep" | "random">,
-  onRetry?: (notice: RetryNotice) => void,
+  { throttledCode, onRetry }: RetrierOptions,
 ): Retrier {
   const shutUntil = new Map<string, number>();
   const now = () => host.now().getTime();
@@ -66,7 +73,8 @@ export function createRetrier(
         const outcome = await attempt().catch((error: unknown) => ({ again: passing(error) }));
         if ("done" in outcome) return outcome.done;
         const { error, throttled, retryAfter } = outcome.again;
-        if (retryAfter !== undefined && retryAfter > LIMITS.retryAfter) throw tooLong(name, retryAfter, error);
+        if (retryAfter !== undefined && retryAfter > LIMITS.retryAfter)
+          throw tooLong(throttledCode, name, retryAfter, error);
         const backOff = host.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (count - 1));
         const delay = Math.max(retryAfter ?? 0, backOff);
         const spent = Math.max(slept, now() - start);
@@ -89,12 +97,17 @@ function passing(error: unknown): Fault {
   throw error;
 }
 
-function tooLong(host: string, retryAfter: number, cause: CountersignError): CountersignError {
+function tooLong(code: ErrorCode, host: string, retryAfter: number, cause: CountersignError): CountersignError {
   const seconds = Math.ceil(retryAfter / 1000);
-  return new CountersignError("E_REGISTRY_THROTTLED", `${host} asks to wait ${seconds} s, longer than is waited for`, {
+  return new CountersignError(code, `${host} asks to wait ${seconds} s, longer than is waited for`, {
     cause,
     hint: `run it again in ${seconds} s, with credentials if the limit is one for anonymous use`,
   });
+}
+
+/** Statuses that may pass: asking again can help. */
+export function isPassing(status: number): boolean {
+  return [408, 429, 500, 502, 503, 504].includes(status);
 }
 
 /**

@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CountersignError } from "../../src/model/errors.ts";
-import { createRetrier, type Outcome, parseRetryAfter } from "../../src/oci/retry.ts";
-import { createFakeHost, failureOf } from "./fake-network.ts";
+import type { Host } from "../../src/platform/host.ts";
+import { createRetrier, type Outcome, parseRetryAfter, type RetryNotice } from "../../src/platform/retry.ts";
+import { createFakeHost, failureOf } from "../oci/fake-network.ts";
+
+const retrier = (host: Pick<Host, "now" | "sleep" | "random">, onRetry?: (notice: RetryNotice) => void) =>
+  createRetrier(host, { throttledCode: "E_REGISTRY_THROTTLED", onRetry });
 
 const failing = new CountersignError("E_REGISTRY_FAILING", "it fails");
 const again = (retryAfter?: number): Outcome<never> => ({
@@ -19,34 +23,34 @@ function script(...outcomes: readonly Outcome<string>[]) {
 describe("attempts at a request", () => {
   it("come further apart, within bounds drawn at random", async () => {
     const { host, sleeps } = createFakeHost(0.5);
-    expect(await createRetrier(host).run("h", script(again(), again(), again(), again()).attempt)).toBe("done");
+    expect(await retrier(host).run("h", script(again(), again(), again(), again()).attempt)).toBe("done");
     expect(sleeps).toEqual([250, 500, 1000, 2000]);
   });
 
   it("end after five", async () => {
     const { host } = createFakeHost();
     const { attempt, count } = script(...Array.from({ length: 9 }, () => again()));
-    expect(await failureOf(createRetrier(host).run("h", attempt))).toBe(failing);
+    expect(await failureOf(retrier(host).run("h", attempt))).toBe(failing);
     expect(count()).toBe(5);
   });
 
   it("wait as long as the server asks for", async () => {
     const { host, sleeps } = createFakeHost(0);
-    await createRetrier(host).run("h", script(again(12_000)).attempt);
+    await retrier(host).run("h", script(again(12_000)).attempt);
     expect(sleeps).toEqual([12_000]);
   });
 
   it("take no more than two minutes of waiting in all", async () => {
     const { host, sleeps } = createFakeHost(0);
     const { attempt, count } = script(again(50_000), again(50_000), again(50_000));
-    expect(await failureOf(createRetrier(host).run("h", attempt))).toBe(failing);
+    expect(await failureOf(retrier(host).run("h", attempt))).toBe(failing);
     expect(sleeps).toEqual([50_000, 50_000]);
     expect(count()).toBe(3);
   });
 
   it("end at once when a longer wait is asked for, which the error names", async () => {
     const { host, sleeps } = createFakeHost();
-    const failure = await failureOf(createRetrier(host).run("h", script(again(61_000)).attempt));
+    const failure = await failureOf(retrier(host).run("h", script(again(61_000)).attempt));
     expect(failure).toMatchObject({ code: "E_REGISTRY_THROTTLED", retry: true });
     expect(failure.message).toContain("61 s");
     expect(sleeps).toEqual([]);
@@ -59,7 +63,7 @@ describe("attempts at a request", () => {
       new CountersignError("E_NETWORK", "no such host", { retry: false }),
       new CountersignError("E_DIGEST_MISMATCH", "no"),
     ]) {
-      expect(await failureOf(createRetrier(host).run("h", () => Promise.reject(error)))).toBe(error);
+      expect(await failureOf(retrier(host).run("h", () => Promise.reject(error)))).toBe(error);
     }
     expect(sleeps).toEqual([]);
   });
@@ -67,7 +71,7 @@ describe("attempts at a request", () => {
   it("go on after a fault of the network", async () => {
     const { host, sleeps } = createFakeHost();
     let turn = 0;
-    const result = await createRetrier(host).run("h", async () => {
+    const result = await retrier(host).run("h", async () => {
       turn += 1;
       if (turn < 3) throw new CountersignError(turn === 1 ? "E_NETWORK" : "E_TIMEOUT", "for now");
       return { done: turn };
@@ -79,7 +83,7 @@ describe("attempts at a request", () => {
   it("are told of", async () => {
     const { host } = createFakeHost(0.5);
     const notices: unknown[] = [];
-    await createRetrier(host, (notice) => notices.push(notice)).run("h", script(again()).attempt);
+    await retrier(host, (notice) => notices.push(notice)).run("h", script(again()).attempt);
     expect(notices).toEqual([{ host: "h", attempt: 1, delay: 250, error: failing }]);
   });
 });
@@ -95,12 +99,12 @@ describe("a host that throttles one request", () => {
         return new Promise<void>((resolve) => waking.push(resolve));
       },
     };
-    const retrier = createRetrier(manual);
-    const throttled = retrier.run("slow", script(again(30_000)).attempt);
+    const shared = retrier(manual);
+    const throttled = shared.run("slow", script(again(30_000)).attempt);
     await expect.poll(() => sleeps).toEqual([30_000]);
     const beside = script();
-    const waiting = retrier.run("slow", beside.attempt);
-    expect(await retrier.run("fast", script().attempt)).toBe("done");
+    const waiting = shared.run("slow", beside.attempt);
+    expect(await shared.run("fast", script().attempt)).toBe("done");
     await expect.poll(() => sleeps).toEqual([30_000, 30_000]);
     expect(beside.count()).toBe(0);
     for (const wake of waking) wake();

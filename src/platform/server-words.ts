@@ -14,6 +14,17 @@ export function withoutSecrets(text: string, shown: readonly (string | undefined
     .reduce((rest, form) => rest.replaceAll(form, "***"), text);
 }
 
+const QUOTE_LIMIT = 200;
+
+/** One line without control, direction or invisible characters, at most 200 characters: fit to stand in a message of ours. */
+export function printable(text: string): string {
+  const line = text
+    .slice(0, 4 * QUOTE_LIMIT)
+    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ")
+    .trim();
+  return line.length > QUOTE_LIMIT ? `${line.slice(0, QUOTE_LIMIT)}…` : line;
+}
+
 /** `Basic` credentials, and their password alone; the token behind `Bearer`; else the value itself. */
 function partsOf(value: string): readonly string[] {
   const [, scheme = "", token = value] = /^(Basic|Bearer) (.+)$/s.exec(value) ?? [];
