@@ -81,6 +81,25 @@ function findFault(certificate: Certificate, issuerKey: KeyObject): Reason | und
   };
 }
 
+/**
+ * Whether `key` made `signature` over `signed`, as the DER AlgorithmIdentifier says: undefined when it did, `mismatch` when not,
+ * else what to say about an algorithm that is refused.
+ */
+export function signatureFault(
+  algorithm: Uint8Array,
+  signed: Uint8Array,
+  signature: Uint8Array,
+  key: KeyObject,
+): string | undefined {
+  const id = oid(
+    sequence(decodeDer(algorithm, "signature algorithm"), "signature algorithm")[0],
+    "signature algorithm",
+  );
+  const scheme = readScheme(id, algorithm);
+  if (typeof scheme === "string") return scheme;
+  return holds(scheme, signed, signature, key) ? undefined : "mismatch";
+}
+
 /** A certificate as messages call it. */
 export function nameOf(certificate: Certificate): string {
   const name = certificate.subject.text || certificate.alternativeNames[0]?.value || certificate.fingerprint;

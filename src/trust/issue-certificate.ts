@@ -1,12 +1,15 @@
 import { type KeyObject, webcrypto } from "node:crypto";
 import type { Extension } from "@peculiar/x509";
 import type { KeyUsage } from "../model/certificate.ts";
-import { CountersignError } from "../model/errors.ts";
+import { EXTENSION } from "./extensions.ts";
+import { issuingCurve, namedHash } from "./issuing-key.ts";
+import type { RequestedName } from "./requested-names.ts";
+import { encodeGeneralNames, encodeName } from "./write-names.ts";
 
 /** What to write into a certificate. Times are whole seconds in the encoding; fractions are cut. */
 export interface CertificateRequest {
-  /** RFC 4514 text, most specific first: `CN=release,O=Example`. */
-  readonly subject: string;
+  /** RFC 4514 text, most specific first: `CN=release,O=Example`; or the DER of a Name. */
+  readonly subject: string | Uint8Array;
   readonly publicKey: KeyObject;
   /** Hex, at most 20 octets, positive (RFC 5280 4.1.2.2). */
   readonly serial: string;
@@ -17,9 +20,9 @@ export interface CertificateRequest {
   readonly keyUsage: readonly KeyUsage[];
   /** OIDs. */
   readonly extendedKeyUsage?: readonly string[] | undefined;
-  readonly alternativeNames?:
-    | readonly { readonly type: "email" | "dns" | "uri" | "ip"; readonly value: string }[]
-    | undefined;
+  readonly alternativeNames?: readonly RequestedName[] | undefined;
+  /** Where revocation lists of the issuer are published (RFC 5280 4.2.1.13). */
+  readonly revocationLists?: readonly string[] | undefined;
 }
 
 /** Who signs it: absent, the certificate signs itself. */
@@ -31,7 +34,8 @@ export interface Issuer {
 /**
  * Issues an X.509 v3 certificate (RFC 5280 section 4). `signingKey` is the issuer's private key, or the subject's own for
  * a self-signed one. Resolves to DER.
- * @throws E_KEY_UNSUPPORTED for a signing key that is neither ECDSA on P-256/384/521 nor RSA.
+ * @throws E_KEY_UNSUPPORTED for a signing key that is neither ECDSA on P-256/384/521 nor RSA; E_USAGE for a subject that
+ * is no name.
  */
 export async function issueCertificate(
   request: CertificateRequest,
@@ -51,18 +55,20 @@ export async function issueCertificate(
     extensions.push(new x509.ExtendedKeyUsageExtension([...request.extendedKeyUsage], true));
   }
   if (request.alternativeNames?.length) {
-    extensions.push(
-      new x509.SubjectAlternativeNameExtension(
-        request.alternativeNames.map(({ type, value }) => ({ type: type === "uri" ? "url" : type, value })),
-      ),
-    );
+    const names = encodeGeneralNames(request.alternativeNames);
+    extensions.push(new x509.Extension(EXTENSION.alternativeNames, false, new Uint8Array(names)));
   }
+  if (request.revocationLists?.length) {
+    extensions.push(new x509.CRLDistributionPointsExtension([...request.revocationLists]));
+  }
+  const named = typeof request.subject === "string" ? encodeName(request.subject) : request.subject;
+  const subject = new x509.Name(new Uint8Array(named));
   const parent = issuer === undefined ? undefined : new x509.X509Certificate(issuer.certificate);
   if (parent !== undefined) extensions.push(await x509.AuthorityKeyIdentifierExtension.create(parent.publicKey));
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: request.serial,
-    subject: request.subject,
-    issuer: parent?.subjectName ?? request.subject,
+    subject,
+    issuer: parent?.subjectName ?? subject,
     notBefore: request.notBefore,
     notAfter: request.notAfter,
     publicKey: spki(request.publicKey),
@@ -81,23 +87,10 @@ type SigningAlgorithm =
   | { name: "ECDSA"; namedCurve: string; hash: string }
   | { name: "RSASSA-PKCS1-v1_5"; hash: string };
 
-const curves: Readonly<Record<string, { namedCurve: string; hash: string }>> = {
-  prime256v1: { namedCurve: "P-256", hash: "SHA-256" },
-  secp384r1: { namedCurve: "P-384", hash: "SHA-384" },
-  secp521r1: { namedCurve: "P-521", hash: "SHA-512" },
-};
-
 function signingAlgorithm(key: KeyObject): SigningAlgorithm {
-  const curve = curves[key.asymmetricKeyDetails?.namedCurve ?? ""];
-  if (key.asymmetricKeyType === "ec" && curve !== undefined) return { name: "ECDSA", ...curve };
-  if (key.asymmetricKeyType === "rsa") return { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
-  throw new CountersignError(
-    "E_KEY_UNSUPPORTED",
-    `a ${key.asymmetricKeyType ?? "secret"} key cannot issue certificates here`,
-    {
-      hint: "use an ECDSA P-256, P-384 or P-521 key, or an RSA key",
-    },
-  );
+  const hash = namedHash(key).replace("sha", "SHA-");
+  const namedCurve = issuingCurve(key);
+  return namedCurve === undefined ? { name: "RSASSA-PKCS1-v1_5", hash } : { name: "ECDSA", namedCurve, hash };
 }
 
 function privateCryptoKey(key: KeyObject, algorithm: SigningAlgorithm): Promise<webcrypto.CryptoKey> {

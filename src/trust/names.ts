@@ -46,6 +46,13 @@ const shortNames: Readonly<Record<string, string>> = {
   [EMAIL_ADDRESS]: "emailAddress",
 };
 
+/** The OID of an attribute type by its short name, in any case, or by itself; undefined for anything else. */
+export function attributeType(name: string): string | undefined {
+  if (/^[0-2](?:\.(?:0|[1-9]\d{0,14}))+$/.test(name)) return name;
+  const wanted = name.toLowerCase();
+  return Object.entries(shortNames).find(([, short]) => short.toLowerCase() === wanted)?.[0];
+}
+
 /**
  * A Name (RFC 5280 4.1.2.4): its DER, and its RFC 4514 text, most specific first. Attributes without a short name stand
  * as dotted OID and `#` with the hex of the value's DER.

@@ -37,8 +37,11 @@ export interface Pki {
   readonly intermediate: string;
   /** The leaf's issuers as cosign wants them: its own first, the root last. */
   readonly chain: string;
-  /** A leaf certificate for this key, valid now unless told. */
-  issue(key: KeyPair, options: { uri: string; notBefore?: Date; notAfter?: Date }): Promise<string>;
+  /** A leaf certificate for this key, which may be elsewhere; valid now unless told. */
+  issue(
+    key: Partial<KeyPair> & Pick<KeyPair, "publicPem">,
+    options: { uri: string; notBefore?: Date; notAfter?: Date },
+  ): Promise<string>;
 }
 
 export async function createPki(name: string): Promise<Pki> {
@@ -82,8 +85,8 @@ export async function createPki(name: string): Promise<Pki> {
   };
 }
 
-function publicKey(key: KeyPair): KeyObject {
-  return createPublicKey(key.privateKey);
+function publicKey(key: Pick<KeyPair, "publicPem">): KeyObject {
+  return createPublicKey(key.publicPem);
 }
 
 function validity(days: number): { notBefore: Date; notAfter: Date } {
