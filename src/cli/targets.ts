@@ -43,3 +43,15 @@ async function readList(host: Host, source: string): Promise<readonly string[]> 
     source === "-" ? await host.readStdin(LIMITS.configFile) : await host.files.read(source, LIMITS.configFile);
   return parseImageList(Buffer.from(bytes).toString("utf8"));
 }
+
+/** The one image of a command that takes no more. @throws E_USAGE. */
+export function onlyImage(images: readonly string[]): string {
+  const [image, ...others] = images;
+  if (image === undefined || image === "") {
+    throw new CountersignError("E_USAGE", "no image is named", { hint: "name one image: REGISTRY/REPOSITORY:TAG" });
+  }
+  if (others.length === 0) return image;
+  throw new CountersignError("E_USAGE", `${images.length} images are named; this command takes one`, {
+    hint: "run it once for each image",
+  });
+}

@@ -27,12 +27,12 @@ export const ERROR_CODES = {
   E_KEY_NOT_PRIVATE: { exit: 2, retry: false },
   E_PASSPHRASE_REQUIRED: { exit: 2, retry: false },
   E_PASSPHRASE_WRONG: { exit: 2, retry: false },
-  E_CERTIFICATE_KEY_MISMATCH: { exit: 2, retry: false },
 
   // What must hold for a signature to count. As a reason these refuse (1); about the caller's own certificate, before
   // any work, they are wrong use (2).
   E_KEY_WEAK: { exit: 1, retry: false },
   E_CERTIFICATE_INVALID: { exit: 1, retry: false },
+  E_CERTIFICATE_KEY_MISMATCH: { exit: 1, retry: false },
   E_CERTIFICATE_EXPIRED: { exit: 1, retry: false },
   E_CERTIFICATE_NOT_YET_VALID: { exit: 1, retry: false },
   E_CERTIFICATE_USAGE: { exit: 1, retry: false },
@@ -74,6 +74,14 @@ export const ERROR_CODES = {
   E_NETWORK: { exit: 3, retry: true },
   E_TIMEOUT: { exit: 3, retry: true },
   E_TLS: { exit: 3, retry: false },
+
+  // Signers outside this process.
+  E_SIGNER_FAILED: { exit: 3, retry: false },
+  E_SIGNER_ANSWER: { exit: 3, retry: false },
+  E_SIGNER_DENIED: { exit: 3, retry: false },
+  E_SIGNER_REDIRECT: { exit: 3, retry: false },
+  E_SIGNER_THROTTLED: { exit: 3, retry: true },
+  E_IDENTITY_TOKEN: { exit: 3, retry: true },
 
   // Layout folders.
   E_LAYOUT_INVALID: { exit: 1, retry: false },

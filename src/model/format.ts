@@ -4,6 +4,7 @@ import type { Digest } from "./digest.ts";
 import type { Trust } from "./policy.ts";
 import type {
   Artefact,
+  Claims,
   Entry,
   Evidence,
   Finding,
@@ -30,6 +31,13 @@ export interface Format {
   readonly name: FormatName;
   /** Whether an entry can be one of this format's, by media type and artifact type alone. */
   recognises(entry: Entry): boolean;
+  /**
+   * The exact bytes to be signed, which are the same for every key; `readSignedBytes` tells format and subject back from them.
+   * @throws E_FORMAT_UNSUPPORTED when the format cannot name the subject's digest.
+   */
+  signedBytes(subject: Subject, options: SigningOptions): Uint8Array;
+  /** What such bytes claim. @throws E_PAYLOAD_MALFORMED, E_PAYLOAD_TYPE, E_TOO_LARGE. */
+  readSignedBytes(bytes: Uint8Array): Claims;
   /** @throws E_ALGORITHM_UNSUPPORTED, before any request, when key and format cannot work together. */
   prepare(subject: Subject, material: PublicMaterial, options: SigningOptions): Prepared;
   assemble(prepared: Prepared, signature: Uint8Array, material: PublicMaterial, options: SigningOptions): Artefact;

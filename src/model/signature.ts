@@ -31,6 +31,8 @@ export interface PublicMaterial {
 export interface Prepared {
   readonly format: FormatName;
   readonly subject: Digest;
+  /** Where the image is, for a signer that keeps a log or has rules; no part of what is signed here. */
+  readonly repository?: string | undefined;
   readonly bytes: Uint8Array;
   readonly algorithm: Algorithm;
   readonly encoding: "der" | "raw";

@@ -1,20 +1,22 @@
-import { ALGORITHMS } from "../model/algorithm.ts";
 import type { Subject } from "../model/descriptor.ts";
-import { CountersignError } from "../model/errors.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
-import type { Trust } from "../model/policy.ts";
-import type { Place, Prepared, PublicMaterial, Signer, Stored } from "../model/signature.ts";
+import type { PublicMaterial, Signer } from "../model/signature.ts";
 import type { Repository } from "../oci/repository.ts";
-import type { SignReport } from "../reports/report.ts";
 import type { Store } from "../stores/store.ts";
-import { matchAlgorithm } from "../trust/verify-signature.ts";
-import { collect } from "./collect.ts";
 import type { Session } from "./session.ts";
+import {
+  assembleVerified,
+  findOwn,
+  type SignatureReport,
+  type SigningTask,
+  signatureReport,
+  storeAndReadBack,
+} from "./store-signature.ts";
 import { storesOf } from "./stores.ts";
 
 /** What became of one format of one subject. */
 export type SubjectSignature =
-  | { readonly kind: "stored"; readonly signature: SignReport["images"][number]["signatures"][number] }
+  | { readonly kind: "stored"; readonly signature: SignatureReport }
   | { readonly kind: "failed"; readonly format: string; readonly error: unknown };
 
 interface Signing {
@@ -46,101 +48,19 @@ export function signSubject(
 
 /** Prepare, look whether it is there, sign, assemble, check, store, read back, check again. */
 async function signFormat(
-  session: Session,
+  { host }: Session,
   store: Store,
   format: Format,
   subject: Subject,
-  signing: Signing,
+  { signer, options }: Signing,
   material: PublicMaterial,
-): Promise<SignReport["images"][number]["signatures"][number]> {
-  const prepared = format.prepare(subject, material, signing.options);
-  const report = (place: Place, added: boolean) => ({
-    format: format.name,
-    place: { kind: place.kind, name: place.name, digest: place.digest ?? null },
-    added,
-    algorithm: prepared.algorithm,
-    signer: signerOf(material),
-  });
-
-  const own = await findOwn(store, format, subject, prepared, material);
-  if (own !== undefined) return report(own, false);
-
-  const signature = await signing.signer.sign(prepared);
-  const artefact = format.assemble(prepared, signature, material, signing.options);
-  const trust = ownTrust(material);
-  const unstored: Stored = { ...artefact, place: { kind: "tag", name: "(not stored)" } };
-  await ensureVerifies(format, unstored, subject, trust, session.host.now());
-
-  const entry = await store.append(subject, artefact);
-  const stored = await store.fetch(entry, subject.digest);
-  if (!Buffer.from(stored.bytes).equals(artefact.bytes)) {
-    throw new CountersignError("E_STORED_DIFFERS", `${entry.place.name} reads back other bytes than were stored`, {
-      hint: "something between here and the registry changes what it stores; sign again once it is mended",
-    });
-  }
-  await ensureVerifies(format, stored, subject, trust, session.host.now());
-  return report(entry.place, true);
-}
-
-/** The place of a signature over the same bytes by the same key and leaf, when there is one: adding another would say nothing new. */
-async function findOwn(
-  store: Store,
-  format: Format,
-  subject: Subject,
-  prepared: Prepared,
-  material: PublicMaterial,
-): Promise<Place | undefined> {
-  const leaf = material.chain[0]?.fingerprint;
-  const { kept, failures } = await collect([store], [format], subject.digest, async (evidence) => {
-    if ("reason" in evidence) return undefined;
-    if (!Buffer.from(evidence.signed).equals(prepared.bytes)) return undefined;
-    if (evidence.certificates[0]?.fingerprint !== leaf) return undefined;
-    const matched = await matchAlgorithm(material.publicKey, ALGORITHMS, evidence.signed, evidence.signature);
-    return matched === undefined ? undefined : evidence.place;
-  });
-  const [failure] = failures;
-  // Unable to see what is there, writing could lose or repeat it.
-  if (failure !== undefined && failure.code !== "E_LIMIT") {
-    throw new CountersignError(failure.code, `${failure.place}: ${failure.message}`, {
-      hint: failure.hint,
-      retry: failure.retry,
-    });
-  }
-  return kept.find((place) => place !== undefined);
-}
-
-async function ensureVerifies(format: Format, stored: Stored, subject: Subject, trust: Trust, at: Date): Promise<void> {
-  const evidence = format.read(stored);
-  const reasons =
-    "reason" in evidence ? [evidence.reason] : (await format.check(evidence, subject.digest, trust, at)).reasons;
-  const [reason] = reasons;
-  if (reason !== undefined) {
-    throw new CountersignError(
-      reason.code,
-      `what was signed does not verify (${stored.place.name}): ${reason.message}`,
-      {
-        hint: "nothing that does not verify counts; check the key and its certificates",
-      },
-    );
-  }
-}
-
-/** Trust in nothing but what signs: the key itself, or the top of its own chain where there is one above the leaf. */
-function ownTrust(material: PublicMaterial): Trust {
-  const issuers = material.chain.slice(1);
-  const top = issuers.at(-1);
-  if (top === undefined)
-    return { keys: [material.publicKey], anchors: [], intermediates: [], allowedAlgorithms: ALGORITHMS };
-  return { keys: [], anchors: [top], intermediates: issuers.slice(0, -1), allowedAlgorithms: ALGORITHMS };
-}
-
-function signerOf(material: PublicMaterial): SignReport["images"][number]["signatures"][number]["signer"] {
-  const leaf = material.chain[0];
-  if (leaf === undefined) return { subject: null, sans: [], issuer: null, fingerprint: material.publicKey.fingerprint };
-  return {
-    subject: leaf.subject.text,
-    sans: leaf.alternativeNames.map(({ value }) => value),
-    issuer: leaf.oidcIssuer ?? null,
-    fingerprint: leaf.fingerprint,
-  };
+): Promise<SignatureReport> {
+  const prepared = format.prepare(subject, material, options);
+  const task: SigningTask = { format, prepared, material, options };
+  const own = await findOwn(store, task);
+  if (own !== undefined) return signatureReport(task, own, false);
+  const signature = await signer.sign({ ...prepared, repository: subject.repository });
+  const artefact = await assembleVerified(task, signature, host.now());
+  const place = await storeAndReadBack(store, task, subject, artefact, host.now());
+  return signatureReport(task, place, true);
 }

@@ -1,8 +1,12 @@
+import { refusedByCosign } from "../formats/cosign-acceptance.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
+import type { Requirement } from "../model/policy.ts";
 import type { PublicMaterial, Signer } from "../model/signature.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
+import type { Repository } from "../oci/repository.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
 import type { SignReport } from "../reports/report.ts";
+import { type LeftAlone, leftAlone } from "./left-alone.ts";
 import { problemOf } from "./problem.ts";
 import { descendants, type Pinned, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
@@ -16,10 +20,17 @@ export interface SignRequest {
   readonly options: SigningOptions;
   /** Every image of an index beside the index itself. */
   readonly recursive: boolean;
+  /** Signs only what carries a signature already that this holds for; everything else is left alone. */
+  readonly signedBy?: Requirement | undefined;
   readonly warnings: readonly string[];
 }
 
 type ImageReport = SignReport["images"][number];
+
+/** What became of a subject: signed in each format, or left alone. */
+type Outcome = readonly SubjectSignature[] | LeftAlone;
+
+const ALL_SKIPPED = "no image carries a valid signature of those asked for with --signed-by: nothing was signed";
 
 /**
  * Signs images in every format asked for, stores the signatures, reads them back and verifies them. Goes on when an image
@@ -28,9 +39,9 @@ type ImageReport = SignReport["images"][number];
  */
 export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
   const material = await request.signer.describe();
-  rehearse(request, material);
+  const refusals = rehearse(request, material);
   const { references, unlisted } = await expandTargets(session, request.targets);
-  const seen = new Map<string, Promise<readonly SubjectSignature[]>>();
+  const seen = new Map<string, Promise<Outcome>>();
   let done = 0;
   const images = await mapConcurrently(references, session.concurrency, async (text) => {
     const reports = await signReference(session, request, material, text, seen);
@@ -39,23 +50,31 @@ export async function sign(session: Session, request: SignRequest): Promise<Sign
     return reports;
   });
   const unseen = unlisted.map(({ reference, error }) => failed(reference, null, error));
+  const reports = [...images.flat(), ...unseen];
+  const allSkipped = reports.length > 0 && reports.every(({ status }) => status === "skipped");
   return {
     schemaVersion: 1,
     operation: "sign",
-    images: [...images.flat(), ...unseen],
-    warnings: [...request.warnings],
+    images: reports,
+    warnings: [...request.warnings, ...refusals, ...(allSkipped ? [ALL_SKIPPED] : [])],
   };
 }
 
-/** Prepares a made-up subject in each format: a pair that cannot work is refused before the first request. */
-function rehearse(request: SignRequest, material: PublicMaterial): void {
+/**
+ * Prepares a made-up subject in each format: a pair that cannot work is refused before the first request. What cosign will
+ * not verify is told, a sentence each.
+ */
+function rehearse({ formats, options }: SignRequest, material: PublicMaterial): readonly string[] {
   const subject = {
     repository: "rehearsal.invalid/image",
     digest: `sha256:${"0".repeat(64)}`,
     mediaType: "application/vnd.oci.image.manifest.v1+json",
     size: 0,
   } as const;
-  for (const format of request.formats) format.prepare(subject, material, request.options);
+  return formats.flatMap((format) => {
+    const { algorithm } = format.prepare(subject, material, options);
+    return refusedByCosign(format.name, algorithm, material, options);
+  });
 }
 
 async function signReference(
@@ -63,7 +82,7 @@ async function signReference(
   request: SignRequest,
   material: PublicMaterial,
   text: string,
-  seen: Map<string, Promise<readonly SubjectSignature[]>>,
+  seen: Map<string, Promise<Outcome>>,
 ): Promise<readonly ImageReport[]> {
   try {
     const reference = parseReference(text);
@@ -71,9 +90,10 @@ async function signReference(
     const top = await resolve(repository, reference);
     const pinned = request.recursive ? [top, ...(await descendants(repository, top.manifest))] : [top];
     return await Promise.all(
-      pinned.map(async ({ subject }: Pinned) => {
+      pinned.map(async (image: Pinned) => {
+        const { subject } = image;
         const key = `${subject.repository}@${subject.digest}`;
-        const known = seen.get(key) ?? signSubject(session, repository, subject, request, material);
+        const known = seen.get(key) ?? signPinned(session, request, material, repository, reference, image);
         seen.set(key, known);
         const named = subject === top.subject ? text : nameOf(reference, subject.digest);
         try {
@@ -88,11 +108,29 @@ async function signReference(
   }
 }
 
+async function signPinned(
+  session: Session,
+  request: SignRequest,
+  material: PublicMaterial,
+  repository: Repository,
+  reference: Reference,
+  { subject }: Pinned,
+): Promise<Outcome> {
+  const { signedBy } = request;
+  const left = signedBy && (await leftAlone(session, repository, reference, subject.digest, signedBy));
+  return left ?? signSubject(session, repository, subject, request, material);
+}
+
 function nameOf(reference: Reference, digest: Pinned["subject"]["digest"]): string {
   return formatReference({ ...reference, tag: undefined, digest });
 }
 
-function imageReport(reference: string, digest: string, outcomes: readonly SubjectSignature[]): ImageReport {
+function imageReport(reference: string, digest: string, outcomes: Outcome): ImageReport {
+  if ("unseen" in outcomes)
+    return { reference, digest, status: "failed", signatures: [], errors: [...outcomes.unseen] };
+  if ("skipped" in outcomes) {
+    return { reference, digest, status: "skipped", skippedAs: outcomes.skipped, signatures: [], errors: [] };
+  }
   const signatures = outcomes.flatMap((outcome) => (outcome.kind === "stored" ? [outcome.signature] : []));
   const errors = outcomes.flatMap((outcome) =>
     outcome.kind === "failed" ? [problemOf(outcome.error, outcome.format)] : [],

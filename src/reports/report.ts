@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ALGORITHMS } from "../model/algorithm.ts";
 import { VERDICTS } from "../model/policy.ts";
 import { FORMATS } from "../model/signature.ts";
+import { type PkiCheckReport, type PkiReport, pkiCheckReport, pkiReport } from "./pki-report.ts";
 
 /**
  * The documents that `--output json` and `--report` write, version 1. Members are only ever added; `docs/schemas/` holds
@@ -73,7 +74,12 @@ export const signReport = z.strictObject({
     z.strictObject({
       reference: z.string(),
       digest: digest.nullable(),
-      status: z.enum(["signed", "unchanged", "failed"]).describe("unchanged: this key's signature was there already"),
+      status: z
+        .enum(["signed", "unchanged", "skipped", "failed"])
+        .describe(
+          "unchanged: this key's signature was there already; skipped: no signature asked for with --signed-by was",
+        ),
+      skippedAs: z.enum(["unsigned", "untrusted"]).optional().describe("what a skipped image is instead"),
       signatures: z.array(
         z.strictObject({
           format: z.enum(FORMATS),
@@ -86,6 +92,32 @@ export const signReport = z.strictObject({
       errors: z.array(problem),
     }),
   ),
+  warnings: z.array(z.string()),
+});
+
+/** What `sign` writes, of the one image that was signed elsewhere. */
+export const attachReport = signReport.extend({ operation: z.literal("attach") });
+
+export const payloadReport = z.strictObject({
+  schemaVersion: z.literal(1),
+  operation: z.literal("payload"),
+  reference: z.string().describe("as the caller named it"),
+  subject: z.string().describe("the image by its digest, which the bytes name"),
+  digest,
+  format: z.enum(FORMATS),
+  size: z.int().describe("bytes to be signed"),
+  signing: z
+    .strictObject({
+      algorithm: z.enum(ALGORITHMS),
+      hash: z.enum(["sha256", "sha384", "sha512"]).nullable().describe("null: the scheme hashes by itself"),
+      encoding: z.enum(["der", "raw"]).describe("that is stored; attach takes others too"),
+    })
+    .nullable()
+    .describe("how the key named is to sign; null when none is named"),
+  hashed: z
+    .strictObject({ hash: z.enum(["sha256", "sha384", "sha512"]), hex: z.string(), base64: z.string() })
+    .nullable()
+    .describe("the hash of the bytes, for signers that take a digest"),
   warnings: z.array(z.string()),
 });
 
@@ -126,10 +158,21 @@ export type VerifyReport = z.infer<typeof verifyReport>;
 export type SignReport = z.infer<typeof signReport>;
 export type ListReport = z.infer<typeof listReport>;
 export type ErrorReport = z.infer<typeof errorReport>;
-export type Report = VerifyReport | SignReport | ListReport;
+export type AttachReport = z.infer<typeof attachReport>;
+export type PayloadReport = z.infer<typeof payloadReport>;
+export type Report = VerifyReport | SignReport | ListReport | AttachReport | PayloadReport | PkiReport | PkiCheckReport;
 
 /** The JSON Schemas to publish, by file name without its ending. */
 export function jsonSchemas(): Readonly<Record<string, unknown>> {
-  const schemas = { verify: verifyReport, sign: signReport, list: listReport, error: errorReport };
+  const schemas = {
+    verify: verifyReport,
+    sign: signReport,
+    attach: attachReport,
+    payload: payloadReport,
+    list: listReport,
+    pki: pkiReport,
+    "pki-check": pkiCheckReport,
+    error: errorReport,
+  };
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema)]));
 }

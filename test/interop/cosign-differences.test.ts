@@ -915,6 +915,39 @@ describeWithPeer(["cosign", "docker-registry"], "docs/differences.md", () => {
     ],
   );
 
+  difference(
+    "attach-unchecked",
+    async () => {
+      const [image, mine, other] = await Promise.all([newImage(), newImage(), newImage()]);
+      const rubbish = Buffer.from("no signature").toString("base64");
+      const flags = ["--payload", fileOf(payloadOf(other)), "--signature", fileOf(rubbish)];
+      return { image, mine, other, flags };
+    },
+    [
+      "stores whatever it is handed, under the tag of the image that is named",
+      async ({ image, flags }) => {
+        accepts(await runCosign(["attach", "signature", ...flags, image.reference]));
+        expect(await keptSignatures(image, "cosign")).toHaveLength(1);
+      },
+    ],
+    [
+      "stores what verifies, for the image that was signed, and so must be told the certificate or the key",
+      async ({ mine, other, flags }) => {
+        const unnamed = await runCountersign(["attach", "signature", ...flags, mine.reference]);
+        expect([unnamed.exitCode, unnamed.stderr]).toEqual([2, expect.stringContaining("E_USAGE")]);
+        const named = ["attach", "signature", ...flags, "--public-key", fileOf(publicPem)];
+        for (const [image, code] of [
+          [mine, "E_SUBJECT_MISMATCH"],
+          [other, "E_SIGNATURE_MALFORMED"],
+        ] as const) {
+          const done = await runCountersign([...named, image.reference]);
+          expect([done.exitCode, done.stderr]).toEqual([1, expect.stringContaining(code)]);
+          expect(await keptSignatures(image, "cosign")).toHaveLength(0);
+        }
+      },
+    ],
+  );
+
   it("says what these tests show, row by row, and nothing else", () => {
     const document = readFileSync(new URL("../../docs/differences.md", import.meta.url), "utf8");
     const cell = "((?:[^|\\\\]|\\\\.)+)";

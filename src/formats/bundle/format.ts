@@ -1,5 +1,6 @@
 import type { Algorithm } from "../../model/algorithm.ts";
 import type { Certificate } from "../../model/certificate.ts";
+import type { Subject } from "../../model/descriptor.ts";
 import { CountersignError } from "../../model/errors.ts";
 import type { Format, SigningOptions } from "../../model/format.ts";
 import {
@@ -46,13 +47,19 @@ export const bundleFormat: Format = {
   // An index must name artifact types, but not every registry or client does: what has none may be a bundle, and is looked at.
   recognises: ({ descriptor: { artifactType, mediaType } }) =>
     mediaType === OCI_MANIFEST && (artifactType?.startsWith(SIGSTORE_BUNDLE_PREFIX) ?? true),
+  signedBytes,
+  readSignedBytes(bytes) {
+    const { payloadType, payload } = decodePreAuthEncoding(bytes);
+    ensureStatement(payloadType);
+    return decodeStatement(payload);
+  },
   prepare(subject, { publicKey, chain }, options) {
     const preferred = chain.length > 0 ? preferredForCertificates : preferredForKeys;
     const algorithm = chooseAlgorithm("bundle", publicKey, preferred, options.algorithm);
     return {
       format: "bundle",
       subject: subject.digest,
-      bytes: preAuthEncoding(IN_TOTO_PAYLOAD, encodeStatement(subject.digest, options.annotations)),
+      bytes: signedBytes(subject, options),
       algorithm,
       encoding: signatureEncoding(algorithm),
     };
@@ -82,6 +89,16 @@ export const bundleFormat: Format = {
   },
 };
 
+function signedBytes({ digest }: Subject, { annotations }: SigningOptions): Uint8Array {
+  return preAuthEncoding(IN_TOTO_PAYLOAD, encodeStatement(digest, annotations));
+}
+
+function ensureStatement(payloadType: string): void {
+  if (payloadType === IN_TOTO_PAYLOAD) return;
+  const found = JSON.stringify(payloadType.slice(0, 120));
+  throw new CountersignError("E_PAYLOAD_TYPE", `the envelope holds ${found}, not an in-toto statement`);
+}
+
 /** Roots stay out of a chain inside a bundle, as its specification asks. */
 function keyMaterial({ publicKey, chain }: PublicMaterial, { embedChain }: SigningOptions): KeyMaterial {
   const [leaf, ...issuers] = chain;
@@ -99,10 +116,7 @@ function decode({ place, mediaType, bytes, annotations }: Stored): Evidence {
     );
   }
   const { material, envelope } = decodeBundle(bytes);
-  if (envelope.payloadType !== IN_TOTO_PAYLOAD) {
-    const found = JSON.stringify(envelope.payloadType.slice(0, 120));
-    throw new CountersignError("E_PAYLOAD_TYPE", `the envelope holds ${found}, not an in-toto statement`);
-  }
+  ensureStatement(envelope.payloadType);
   return {
     format: "bundle",
     place,

@@ -1,7 +1,8 @@
 import type { Algorithm } from "../../model/algorithm.ts";
+import type { Subject } from "../../model/descriptor.ts";
 import { digestAlgorithm } from "../../model/digest.ts";
 import { CountersignError } from "../../model/errors.ts";
-import type { Format } from "../../model/format.ts";
+import type { Format, SigningOptions } from "../../model/format.ts";
 import { COSIGN_CERTIFICATE, COSIGN_CHAIN, COSIGN_SIGNATURE, SIMPLE_SIGNING } from "../../model/media-types.ts";
 import type { Evidence, Stored } from "../../model/signature.ts";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
@@ -25,22 +26,15 @@ const preferred: readonly Algorithm[] = [
 export const cosignFormat: Format = {
   name: "cosign",
   recognises: ({ descriptor }) => descriptor.mediaType === SIMPLE_SIGNING,
+  signedBytes,
+  readSignedBytes: decodePayload,
   prepare(subject, { publicKey }, options) {
-    if (digestAlgorithm(subject.digest) !== "sha256") {
-      throw new CountersignError("E_FORMAT_UNSUPPORTED", `the cosign format cannot name ${subject.digest}`, {
-        hint: "sign an image with a sha256 digest, or use the bundle format",
-        exit: 2,
-      });
-    }
+    const bytes = signedBytes(subject, options);
     const algorithm = chooseAlgorithm("cosign", publicKey, preferred, options.algorithm);
     return {
       format: "cosign",
       subject: subject.digest,
-      bytes: encodePayload({
-        reference: options.identity ?? subject.repository,
-        digest: subject.digest,
-        annotations: options.annotations,
-      }),
+      bytes,
       algorithm,
       encoding: signatureEncoding(algorithm),
     };
@@ -63,6 +57,16 @@ export const cosignFormat: Format = {
     return checkEvidence(evidence, subject, trust, at, expected);
   },
 };
+
+function signedBytes(subject: Subject, { identity, annotations }: SigningOptions): Uint8Array {
+  if (digestAlgorithm(subject.digest) !== "sha256") {
+    throw new CountersignError("E_FORMAT_UNSUPPORTED", `the cosign format cannot name ${subject.digest}`, {
+      hint: "sign an image with a sha256 digest, or use the bundle format",
+      exit: 2,
+    });
+  }
+  return encodePayload({ reference: identity ?? subject.repository, digest: subject.digest, annotations });
+}
 
 function decode({ place, bytes, annotations }: Stored): Evidence {
   return {

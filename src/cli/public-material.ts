@@ -1,0 +1,67 @@
+import type { Command } from "commander";
+import type { Certificate } from "../model/certificate.ts";
+import { CountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { PublicKey, PublicMaterial } from "../model/signature.ts";
+import type { Host } from "../platform/host.ts";
+import { readKeyMaterial } from "../signers/key-source.ts";
+import { checkSigningChain } from "../signers/preflight.ts";
+import { parseCertificates } from "../trust/certificate.ts";
+import { parsePublicKey, publicKeyFrom } from "../trust/public-keys.ts";
+import { about } from "./about.ts";
+import { type OptionValues, text } from "./option-values.ts";
+
+/** Who signs elsewhere, by what may be known of them here. */
+export const publicMaterialReaders = { publicKey: text, certificate: text, certificateChain: text };
+
+export function addPublicMaterialOptions(command: Command): Command {
+  return command
+    .option("--public-key <source>", "the signing key's public half: a path, env://NAME or -")
+    .option("--certificate <source>", "the signing key's certificate, PEM or DER")
+    .option("--certificate-chain <source>", "its issuers, in any order, with or without the root");
+}
+
+/**
+ * The public material that the flags name, held to what verifiers will ask before the first request goes out; undefined
+ * when they name none.
+ * @throws with exit status 2: E_USAGE and the codes of keys and certificates.
+ */
+export async function loadPublicMaterial(
+  host: Host,
+  options: OptionValues<typeof publicMaterialReaders>,
+): Promise<{ readonly material: PublicMaterial; readonly warnings: readonly string[] } | undefined> {
+  if (options.certificateChain !== undefined && options.certificate === undefined) {
+    throw new CountersignError("E_USAGE", "--certificate-chain stands without --certificate", {
+      hint: "name the key's own certificate with --certificate; the two may be one file",
+    });
+  }
+  const named = options.publicKey === undefined ? undefined : await publicKeyOf(host, options.publicKey);
+  if (options.certificate === undefined) {
+    return named && { material: { publicKey: named, chain: [] }, warnings: [] };
+  }
+  const own = await certificatesOf(host, options.certificate);
+  const chainSource = options.certificateChain;
+  const issuers = chainSource === undefined ? [] : await certificatesOf(host, chainSource);
+  const publicKey = named ?? (await about("--certificate", async () => publicKeyFrom(leafOf(own).publicKey)));
+  const { chain, warnings } = checkSigningChain({ publicKey, certificates: [...own, ...issuers], at: host.now() });
+  return { material: { publicKey, chain }, warnings: warnings.map(({ message }) => message) };
+}
+
+async function publicKeyOf(host: Host, source: string): Promise<PublicKey> {
+  const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
+  return about(`--public-key ${label}`, async () => parsePublicKey(bytes));
+}
+
+async function certificatesOf(host: Host, source: string): Promise<readonly Certificate[]> {
+  const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
+  return about(`certificates in ${label}`, async () => parseCertificates(bytes));
+}
+
+/** Of a file that holds issuers too, the one that is no authority; they may stand in any order. */
+function leafOf(certificates: readonly Certificate[]): Certificate {
+  const leaf = certificates.find(({ basicConstraints }) => basicConstraints?.ca !== true) ?? certificates[0];
+  if (leaf !== undefined) return leaf;
+  throw new CountersignError("E_CERTIFICATE_MISSING", "there is no certificate in it", {
+    hint: "name the certificate of the key that signs",
+  });
+}
