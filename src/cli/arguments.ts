@@ -24,14 +24,29 @@ export function annotationsOf(pairs: readonly string[]): Readonly<Record<string,
   return Object.fromEntries(annotations);
 }
 
-/** A tag pattern: `*` any characters, `?` one, all else itself; anchored. */
+/** Whether a tag fits one of the patterns: `*` any characters, `?` one, all else itself; the whole tag. */
 export function globMatcher(patterns: readonly string[]): (tag: string) => boolean {
-  const source = patterns.map((pattern) =>
-    pattern
-      .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-      .replace(/\*+/g, ".*")
-      .replace(/\?/g, "."),
-  );
-  const matcher = new RegExp(`^(?:${source.join("|")})$`, "s");
-  return (tag) => matcher.test(tag);
+  return (tag) => patterns.some((pattern) => fits(pattern, tag));
+}
+
+/** Goes back to the last `*` alone, as earlier ones have taken as little as they can: no pattern takes long. */
+function fits(pattern: string, tag: string): boolean {
+  let at = 0;
+  let star: { readonly behind: number; end: number } | undefined;
+  for (let index = 0; index < tag.length || at < pattern.length; ) {
+    if (pattern[at] === "*") {
+      star = { behind: at + 1, end: index };
+      at += 1;
+    } else if (index < tag.length && (pattern[at] === "?" || pattern[at] === tag[index])) {
+      at += 1;
+      index += 1;
+    } else if (star !== undefined && star.end < tag.length) {
+      star.end += 1;
+      index = star.end;
+      at = star.behind;
+    } else {
+      return false;
+    }
+  }
+  return true;
 }

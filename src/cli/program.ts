@@ -11,13 +11,17 @@ import { VERSION } from "./version.ts";
 
 const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   sign: async () => (await import("./sign-command.ts")).signVerb,
+  payload: async () => (await import("./payload-command.ts")).payloadVerb,
+  attach: async () => (await import("./attach-command.ts")).attachVerb,
   verify: async () => verifyVerb,
   list: async () => (await import("./list-command.ts")).listVerb,
+  pki: async () => (await import("./pki-command.ts")).pkiVerb,
+  triangulate: async () => (await import("./triangulate-command.ts")).triangulateVerb,
   quickstart: async () => (await import("./quickstart-command.ts")).quickstartVerb,
 };
 
 /** cosign's spellings of the same. */
-const aliases: Readonly<Record<string, string>> = { tree: "list" };
+const aliases: Readonly<Record<string, string>> = { tree: "list", generate: "payload" };
 
 /** The command that a word names, by its own name or cosign's. */
 function commandOf(word: string): string | undefined {
@@ -27,8 +31,12 @@ function commandOf(word: string): string | undefined {
 
 const summaries: Readonly<Record<string, string>> = {
   sign: "sign images, store the signatures, verify what was stored",
+  payload: "write the bytes to sign for an image, for keys that cannot be reached from here",
+  attach: "check and store what was signed elsewhere",
   verify: "verify images by key or by your own certificate authority",
   list: "show everything attached to an image; verifies nothing",
+  pki: "your own root, intermediate and leaves: make, check, revoke",
+  triangulate: "print under which tag an image's signatures stand",
   quickstart: "see it all: sign, verify, tamper, refusal; offline, on an embedded registry",
 };
 
@@ -69,11 +77,8 @@ async function dispatch(args: readonly string[], terminal: Terminal, host: Host 
     const isWanted = wanted === name || (wanted === "help" && args.includes(name));
     const load = verbs[name];
     if (!isWanted || load === undefined) continue;
-    const verb = await load();
-    verb.define(command);
-    command.action(async (...parameters: unknown[]) => {
-      const images = command.args;
-      exit = await verb.run(images, parameters.at(-2), terminal, host);
+    install(command, await load(), async (verb, images, options) => {
+      exit = await verb.run(images, options, terminal, host);
     });
   }
   if (args.length === 0) {
@@ -85,11 +90,39 @@ async function dispatch(args: readonly string[], terminal: Terminal, host: Host 
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
+    if (error.code === "commander.help") throw noVerb(wanted ?? "");
     throw new CountersignError("E_USAGE", usageSentence(error.message), {
       hint: `see countersign ${wanted === undefined || wanted === "help" ? "" : `${wanted} `}--help`,
     });
   }
   return exit;
+}
+
+/** Puts a verb's options and action on a command, and its own verbs under it. */
+function install(
+  command: Command,
+  verb: Verb,
+  run: (verb: Verb, images: readonly string[], options: unknown) => Promise<void>,
+): void {
+  verb.define(command);
+  for (const own of verb.verbs ?? []) {
+    install(
+      command
+        .command(own.name)
+        .summary(own.summary ?? "")
+        .description(own.summary ?? ""),
+      own,
+      run,
+    );
+  }
+  if (verb.verbs !== undefined) return;
+  command.action((...parameters: unknown[]) => run(verb, command.args, parameters.at(-2)));
+}
+
+function noVerb(wanted: string): CountersignError {
+  return new CountersignError("E_USAGE", `${wanted} does nothing by itself`, {
+    hint: `name what it shall do: see countersign ${wanted} --help`,
+  });
 }
 
 /** What commander found wrong, on one line; of an unknown `--name=value` the value, which may be a secret, is left out. */

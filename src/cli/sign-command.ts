@@ -18,6 +18,8 @@ import {
 } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import { openSession } from "./session.ts";
+import { addSignedByOptions, loadSignedBy, signedByReaders } from "./signed-by.ts";
+import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
 import { loadSigner } from "./signing-material.ts";
 import { loadTargets } from "./targets.ts";
 import type { Verb } from "./verb.ts";
@@ -26,10 +28,8 @@ const readers = {
   ...imageReaders,
   ...registryReaders,
   ...outputReaders,
-  key: text,
-  passphrase: text,
-  certificate: text,
-  certificateChain: text,
+  ...signedByReaders,
+  ...signerReaders,
   format: text,
   newBundleFormat: switched,
   annotation: texts,
@@ -47,11 +47,8 @@ export const signVerb: Verb = {
         "[image...]",
         "references: a tag is resolved once, then only its digest is named; oci:PATH for a layout folder",
       )
-      .optionsGroup("Signing:")
-      .option("--key <source>", "private key: a path, env://NAME (PEM or base64 of PEM), or - for standard input")
-      .option("--passphrase <source>", "of an encrypted key: env://NAME or a file; COSIGN_PASSWORD is read without it")
-      .option("--certificate <source>", "the key's certificate, PEM or DER")
-      .option("--certificate-chain <source>", "its issuers, in any order, with or without the root")
+      .optionsGroup("Signing:");
+    addKeyOptions(command)
       .option("--format <names>", "cosign, bundle, or both by comma (default: cosign)")
       .option("-a, --annotation <key=value>", "signed beside the digest (repeatable)", collect)
       .addOption(
@@ -61,6 +58,8 @@ export const signVerb: Verb = {
       )
       .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
       .option("--embed-chain", "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles");
+    addSignedByOptions(command);
+    addSignerOptions(command);
     addImageOptions(command);
     addRegistryOptions(command);
     addOutputOptions(command);
@@ -74,10 +73,11 @@ export const signVerb: Verb = {
     const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });
     await checkReportPlace(options.report, session.host);
     const targets = await loadTargets(session.host, images, options);
-    const { signer, warnings } = await loadSigner(session.host, options);
+    const signedBy = await loadSignedBy(session.host, options);
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && !isAlgorithm(algorithm))
       throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`, { hint: "see --help" });
+    const { signer, warnings } = await loadSigner(session.host, options, algorithm);
     const report = await session.finish(() =>
       sign(session, {
         targets,
@@ -85,6 +85,7 @@ export const signVerb: Verb = {
         formats,
         options: { annotations, algorithm, identity: options.signContainerIdentity, embedChain: options.embedChain },
         recursive: options.recursive ?? false,
+        signedBy,
         warnings,
       }),
     );
@@ -114,6 +115,13 @@ Examples:
   Your own certificate authority, key in a CI variable, both formats, every platform:
   $ countersign sign --key env://SIGNING_KEY --certificate leaf.pem --certificate-chain chain.pem \\
       --format cosign,bundle --recursive registry.example.com/app@sha256:…
+
+  A new key beside the old one, wherever the old one has signed:
+  $ countersign sign --key new.key --all --signed-by old.pub registry.example.com/app
+
+  A key in an HSM or behind a program of yours; docs/external-signing.md and docs/hsm.md have more:
+  $ countersign sign --signer 'exec:sign.sh --hash {hash}' --certificate leaf.pem --certificate-chain chain.pem \\
+      registry.example.com/app:1.2
 
   Many images:
   $ countersign sign --key cosign.key --images built.txt --output json

@@ -6,7 +6,11 @@ import type { Terminal } from "./terminal.ts";
 /** One verb of the command line: its options, and what runs it. */
 export interface Verb {
   readonly name: string;
+  /** What it does, on one line; of a verb's verbs. */
+  readonly summary?: string;
   define(command: Command): Command;
   /** `host` is the outside world; the real one when absent. */
   run(images: readonly string[], options: unknown, terminal: Terminal, host?: Host): Promise<ExitCode>;
+  /** Verbs of its own, one of which is then run in its place. */
+  readonly verbs?: readonly Verb[];
 }

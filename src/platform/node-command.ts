@@ -11,7 +11,8 @@ const PROXIES = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"].flatMap((
  * holds its output are done.
  *
  * A program ended by a signal has the exit code 128 + its number, as in a shell; any exit code is an answer, not an error.
- * What it leaves unread of its input is no error either. On a timeout, or too much output, the whole group is killed.
+ * What it leaves unread of its input is no error either. On a timeout, or too much output, the whole group is killed; when it is done,
+ * whoever is left of the group.
  *
  * @throws E_COMMAND when it cannot be started, E_TIMEOUT, E_LIMIT when its output is longer than `outputLimit`.
  */
@@ -68,6 +69,7 @@ export async function runCommand(
     child.once("close", (code, signal) => {
       clearTimeout(timer);
       finished();
+      endRest(child);
       if (fault) reject(fault);
       else
         resolve({
@@ -122,6 +124,16 @@ function killGroup(child: ChildProcess): void {
     process.kill(-child.pid, "SIGKILL");
   } catch {
     child.kill("SIGKILL");
+  }
+}
+
+/** Nothing goes on behind the back of whoever asked: what a program leaves running of its group ends with it. */
+function endRest(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // Nobody was left.
   }
 }
 

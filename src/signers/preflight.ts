@@ -56,6 +56,7 @@ function findLeaf(publicKey: PublicKey, certificates: readonly Certificate[]): C
   if (leaf !== undefined) return leaf;
   const named = certificates.slice(0, 3).map(nameOf).join(", ");
   throw new CountersignError("E_CERTIFICATE_KEY_MISMATCH", `the signing key belongs to none of: ${named}`, {
+    exit: 2,
     hint: "hand over the certificate that was issued for this key, or the key of this certificate",
   });
 }

@@ -2,17 +2,30 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { addCosignFlags } from "../../src/cli/cosign-flags.ts";
+import { attachVerb } from "../../src/cli/attach-command.ts";
+import { addCosignFlags, withOwnSpelling } from "../../src/cli/cosign-flags.ts";
 import { listVerb } from "../../src/cli/list-command.ts";
+import { payloadVerb } from "../../src/cli/payload-command.ts";
 import { quickstartVerb } from "../../src/cli/quickstart-command.ts";
 import { signVerb } from "../../src/cli/sign-command.ts";
+import { triangulateVerb } from "../../src/cli/triangulate-command.ts";
 import { verifyVerb } from "../../src/cli/verify-command.ts";
 import { VERSION } from "../../src/cli/version.ts";
 import { createMachine } from "./support/machine.ts";
 import { parseReport } from "./support/refusals.ts";
 
 const machine = createMachine();
-const verbs = { sign: signVerb, verify: verifyVerb, list: listVerb, quickstart: quickstartVerb };
+const verbs = {
+  sign: signVerb,
+  payload: payloadVerb,
+  attach: attachVerb,
+  verify: verifyVerb,
+  list: listVerb,
+  triangulate: triangulateVerb,
+  quickstart: quickstartVerb,
+};
+/** cosign's spellings, as documents show them. */
+const aliases: Readonly<Record<string, string>> = { generate: "payload", tree: "list" };
 const names = Object.keys(verbs) as (keyof typeof verbs)[];
 
 async function helpOf(...args: readonly string[]): Promise<string> {
@@ -35,7 +48,7 @@ function parse(name: keyof typeof verbs, args: readonly string[]): Command {
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   command.action(() => {});
-  return command.parse([...args], { from: "user" });
+  return command.parse([...withOwnSpelling(args)], { from: "user" });
 }
 
 describe("help", () => {
@@ -83,6 +96,7 @@ describe("documentation", () => {
     "README.md",
     "docs/sign.md",
     "docs/verify.md",
+    "docs/external-signing.md",
     "docs/keys.md",
     "docs/registries.md",
     "docs/reports.md",
@@ -90,10 +104,11 @@ describe("documentation", () => {
 
   it.each(pages)("%s shows only commands and flags that there are", (page) => {
     const text = readFileSync(fileURLToPath(new URL(page, root)), "utf8").replace(/\\\n\s*/g, "");
-    for (const [, line = ""] of text.matchAll(/^countersign (.+?)(?: \| .*)?$/gm)) {
-      const [name = "", ...args] = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(
+    for (const [, line = ""] of text.matchAll(/^countersign (.+?)(?: [|>] .*)?$/gm)) {
+      const [word = "", ...args] = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(
         ([, quoted, plain]) => quoted ?? plain ?? "",
       );
+      const name = aliases[word] ?? word;
       expect(names, line).toContain(name);
       expect(() => parse(name as keyof typeof verbs, args), line).not.toThrow();
     }

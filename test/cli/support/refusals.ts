@@ -4,6 +4,8 @@ import { expect, it } from "vitest";
 import type { ErrorCode, ExitCode } from "../../../src/model/error-codes.ts";
 import type { Verdict } from "../../../src/model/policy.ts";
 import {
+  type AttachReport,
+  attachReport,
   type ErrorReport,
   errorReport,
   type ListReport,
@@ -41,14 +43,14 @@ export interface Surroundings {
   readonly secrets?: readonly string[];
 }
 
-export type AnyReport = ErrorReport | VerifyReport | SignReport | ListReport;
+export type AnyReport = ErrorReport | VerifyReport | SignReport | AttachReport | ListReport;
 
 /** The one document on standard output, held against the schema of its kind. */
 export function parseReport(stdout: string): AnyReport {
   const document: unknown = JSON.parse(stdout);
   if (typeof document !== "object" || document === null) throw new Error("no report");
   if ("error" in document) return errorReport.parse(document);
-  const schema = { verify: verifyReport, sign: signReport, list: listReport }[
+  const schema = { verify: verifyReport, sign: signReport, attach: attachReport, list: listReport }[
     Reflect.get(document, "operation") as "verify"
   ];
   return schema.parse(document);
