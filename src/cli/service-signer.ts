@@ -16,8 +16,8 @@ import { VERSION } from "./version.ts";
 
 const SCHEME = /^(https?)\+sign:\/\//i;
 
-/** Signatures asked for at once, unless told. */
-const CONCURRENCY = 16;
+/** Signatures asked for at once, unless told: services and the KMS behind them count requests. */
+const CONCURRENCY = 4;
 
 /**
  * The signer behind `https+sign://HOST[:PORT]/PATH`, which is POSTed to as https; `http+sign://` is for this machine alone. Asks the

@@ -55,7 +55,7 @@ export function addSignerOptions(command: Command): Command {
       new Option("--signer-output <kind>", "exec: how it writes signatures").choices(SIGNATURE_OUTPUTS).default("auto"),
     )
     .option("--signer-timeout <seconds>", "for one answer", "60")
-    .option("--signer-concurrency <n>", "signatures asked for at once (default: 4; of a signing service 16)")
+    .option("--signer-concurrency <n>", "signatures asked for at once (default: 4)")
     .option("--pass-env <name>", "exec, notation-plugin: a variable that the program sees too (repeatable)", list)
     .option("--plugin-dir <folder>", "notation-plugin: holds NAME/notation-NAME (default: notation's own)")
     .optionsGroup("Signing service (--signer https+sign://HOST/PATH):")
