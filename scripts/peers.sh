@@ -4,10 +4,15 @@
 # the others; the exit status tells.
 #
 #   scripts/peers.sh              all of them
-#   scripts/peers.sh --only NAME  one: cosign, docker-registry, skopeo, gnupg, openssl, softhsm2, opensc, node22, node24
+#   scripts/peers.sh --only NAME  one: cosign, notation, timestamp-server, act, gitlab-ci-local, docker-registry, skopeo, gnupg,
+#                                 openssl, softhsm2, opensc, rsync, make, node22, node24
 set -uo pipefail
 
 cosign_version=v3.1.2
+notation_version=v1.3.2
+timestamp_server_version=v2.1.5
+act_version=v0.2.89
+gitlab_ci_local_version=4.75.1
 node22_version=22.23.3
 node24_version=24.21.0
 
@@ -20,28 +25,52 @@ fail() {
   failed+=("$1")
 }
 
-# cosign does not say in milliseconds which version it is, so a stamp beside it does.
-cosign() {
-  local stamp=$peers/cosign.version
-  if [[ -x $peers/bin/cosign && ! -e $stamp ]] && "$peers/bin/cosign" version 2>&1 | grep -q "GitVersion: *$cosign_version\$"; then
-    echo "$cosign_version" >"$stamp"
-  fi
-  if [[ -x $peers/bin/cosign && $(cat "$stamp" 2>/dev/null) == "$cosign_version" ]]; then
-    say "cosign $cosign_version" present
+# go_peer PROGRAM PACKAGE VERSION: built from source. Such a program cannot always say which version it is, so a stamp beside it does.
+go_peer() {
+  local program=$1 package=$2 version=$3
+  local stamp=$peers/$program.version
+  if [[ -x $peers/bin/$program && $(cat "$stamp" 2>/dev/null) == "$version" ]]; then
+    say "$program $version" present
     return
   fi
   if ! command -v go >/dev/null; then
-    fail cosign "needs Go to be built: install Go 1.26"
+    fail "$program" "needs Go to be built: install Go 1.26"
     return
   fi
-  say "cosign $cosign_version" "building, some minutes"
+  say "$program $version" "building, some minutes"
   rm -f "$stamp"
-  if CGO_ENABLED=0 GOBIN=$peers/bin go install -trimpath "github.com/sigstore/cosign/v3/cmd/cosign@$cosign_version"; then
-    echo "$cosign_version" >"$stamp"
-    say "cosign $cosign_version" installed
+  if CGO_ENABLED=0 GOBIN=$peers/bin go install -trimpath "$package@$version"; then
+    echo "$version" >"$stamp"
+    say "$program $version" installed
   else
-    fail cosign "go install failed"
+    fail "$program" "go install failed"
   fi
+}
+
+# gitlab-ci-local needs a newer Node.js than the tests' own: it is started by the peer node24.
+gitlab_ci_local() {
+  local version=$gitlab_ci_local_version folder=$peers/gitlab-ci-local-$gitlab_ci_local_version
+  if [[ -f $folder/node_modules/gitlab-ci-local/package.json && -x $peers/bin/gitlab-ci-local ]] &&
+    grep -qF "$folder" "$peers/bin/gitlab-ci-local"; then
+    say "gitlab-ci-local $version" present
+    return
+  fi
+  local work entry
+  work=$(mktemp -d "$peers/.install-XXXXXX")
+  if npm install --prefix "$work" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+    "gitlab-ci-local@$version" >/dev/null; then
+    rm -rf "$folder"
+    mv "$work" "$folder"
+    entry=$(node -p 'const {bin} = require(process.argv[1]); typeof bin === "string" ? bin : bin["gitlab-ci-local"]' \
+      "$folder/node_modules/gitlab-ci-local/package.json")
+    printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$peers/bin/node24" "$folder/node_modules/gitlab-ci-local/$entry" \
+      >"$peers/bin/gitlab-ci-local"
+    chmod +x "$peers/bin/gitlab-ci-local"
+    say "gitlab-ci-local $version" installed
+  else
+    fail gitlab-ci-local "npm could not install it"
+  fi
+  rm -rf "$work"
 }
 
 # node_peer NAME VERSION: the bare program, from the npm package that holds it for this machine.
@@ -101,12 +130,20 @@ debian_peer() {
 
 install_peer() {
   case "$1" in
-    cosign) cosign ;;
+    cosign) go_peer cosign github.com/sigstore/cosign/v3/cmd/cosign "$cosign_version" ;;
+    notation) go_peer notation github.com/notaryproject/notation/cmd/notation "$notation_version" ;;
+    timestamp-server)
+      go_peer timestamp-server github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server "$timestamp_server_version"
+      ;;
+    act) go_peer act github.com/nektos/act "$act_version" ;;
+    gitlab-ci-local) gitlab_ci_local ;;
     docker-registry) debian_peer docker-registry docker-registry ;;
     skopeo) debian_peer skopeo skopeo ;;
     gnupg) debian_peer gnupg gpg ;;
     openssl) debian_peer openssl openssl ;;
     softhsm2) debian_peer softhsm2 softhsm2-util ;;
+    rsync) debian_peer rsync rsync ;;
+    make) debian_peer make make ;;
     opensc) debian_peer opensc pkcs11-tool ;;
     node22) node_peer node22 "$node22_version" ;;
     node24) node_peer node24 "$node24_version" ;;
@@ -119,7 +156,8 @@ install_peer() {
 
 mkdir -p "$peers/bin"
 case "${1:-}" in
-  "") set -- docker-registry skopeo gnupg openssl softhsm2 opensc node22 node24 cosign ;;
+  "") set -- docker-registry skopeo gnupg openssl softhsm2 opensc rsync make node22 node24 gitlab-ci-local \
+    notation timestamp-server act cosign ;;
   --only)
     if [[ $# != 2 ]]; then
       echo "peers: --only takes one name" >&2

@@ -6,6 +6,11 @@ import { describe, expect, it } from "vitest";
 /** The real programs that tests run against; `scripts/peers.sh` installs each. */
 export const PEERS = [
   "cosign",
+  "notation",
+  "timestamp-server",
+  "act",
+  "gitlab-ci-local",
+  "make",
   "docker-registry",
   "skopeo",
   "gpg",
@@ -18,7 +23,15 @@ export const PEERS = [
 export type PeerName = (typeof PEERS)[number];
 
 /** Pinned to one version: found in the peers folder alone, so that another version on PATH is never tested by mistake. */
-const pinned: ReadonlySet<PeerName> = new Set(["cosign", "node22", "node24"]);
+const pinned: ReadonlySet<PeerName> = new Set([
+  "cosign",
+  "notation",
+  "timestamp-server",
+  "act",
+  "gitlab-ci-local",
+  "node22",
+  "node24",
+]);
 
 /** Path of a peer's program, or undefined when it is not installed. */
 export function peer(name: PeerName): string | undefined {
