@@ -39,7 +39,7 @@ async function bundle() {
     cache: false,
     minify: false,
     quiet: true,
-    esm: true,
+    esm: false,
     target: "es2022",
   });
   const { errors, warnings } = stats.compilation;
@@ -62,7 +62,7 @@ async function minify(files) {
   for (const [name, source] of files) {
     const { code } = await transform(source, {
       minify: true,
-      format: "esm",
+      format: "cjs",
       target: "node20",
       charset: "utf8",
       legalComments: "none",
@@ -72,11 +72,13 @@ async function minify(files) {
   return minified;
 }
 
-/** What must not be in a bundle that runs as ESM on other machines. */
+/** What must not be in a bundle that runs on other machines. */
 function inspect(files) {
-  for (const [name, source] of files) {
-    // Not defined in ES modules: a dependency that uses them would fail, perhaps only on a rare path.
-    const leak = /\b__(?:dirname|filename)\b/.exec(source);
+  for (const [name, bundled] of files) {
+    // ncc's own line, for files that would lie beside the bundle; there are none.
+    const source = bundled.replace(/\.ab=__dirname\+"\/"/, "");
+    // A dependency that uses them looks for files beside itself, which are not here, perhaps only on a rare path.
+    const leak = /\b(?:__dirname|__filename|import\.meta)\b/.exec(source);
     if (leak) fail(`${name} uses ${leak[0]}: ${context(source, leak.index)}`);
     const home = source.indexOf(root);
     if (home >= 0) fail(`${name} holds this folder's path: ${context(source, home)}`);
@@ -103,7 +105,7 @@ const { files, packages } = await bundle();
 const program = await minify(files);
 inspect(program);
 program.set("index.js", `#!/usr/bin/env node\n${program.get("index.js")}`);
-program.set("package.json", `${JSON.stringify({ type: "module" })}\n`);
+program.set("package.json", `${JSON.stringify({ type: "commonjs" })}\n`);
 program.set("licenses.txt", renderNotices(packages, readFileSync("LICENSE", "utf8")));
 write(program);
 

@@ -4,7 +4,9 @@ import { LIMITS } from "../model/limits.ts";
 import { OCI_INDEX } from "../model/media-types.ts";
 import { readBody } from "../platform/body.ts";
 import type { Scope } from "./auth.ts";
+import { parseManifest } from "./manifest.ts";
 import { nextPage } from "./redirects.ts";
+import { readFault } from "./registry-error.ts";
 import type { ReferrersAnswer, Repository } from "./repository.ts";
 import type { RegistryAnswer, Transport } from "./transport.ts";
 
@@ -42,7 +44,6 @@ export function createListings(
     const { status, response } = answer;
     const type = response.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
     if (first && NO_SUCH_API.has(status)) {
-      const { readFault } = await import("./registry-error.ts");
       const { codes } = await readFault(response);
       if (!codes.some((code) => NO_SUCH_CONTENT.has(code))) memory.withoutReferrers = true;
       return undefined;
@@ -53,7 +54,6 @@ export function createListings(
       throw notAnIndex(registry, type);
     }
     const bytes = await readPage(response, LIMITS.referrersPage, "referrers");
-    const { parseManifest } = await import("./manifest.ts");
     const content = parseManifest(bytes, type);
     return { items: content.manifests ?? [], next: nextPage(response.header("link"), answer.url) };
   };

@@ -6,7 +6,7 @@ import { isPassing, parseRetryAfter, type Retrier } from "../platform/retry.ts";
 import type { Authorizer, Scope } from "./auth.ts";
 import { type Endpoint, WantsHttps } from "./endpoint.ts";
 import { isRedirect, refuseRedirect, resolveLocation, tooManyRedirects } from "./redirects.ts";
-import type { RegistryFault } from "./registry-error.ts";
+import { passingError, type RegistryFault, readFault, unexpectedAnswer } from "./registry-error.ts";
 
 export interface RegistryRequest {
   readonly method: HttpRequest["method"];
@@ -108,13 +108,11 @@ export function createTransport(options: TransportOptions): Transport {
         if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response, shown));
         if (status < 400) return { done: await read(answer) };
         if (!isPassing(status)) return { done: await read(answer) };
-        const { passingError } = await import("./registry-error.ts");
         const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
         const error = passingError(url.host, await faultOf(response, shown));
         return { again: { error, retryAfter, throttled: status === 429 || retryAfter !== undefined } };
       }),
     async refuse({ response, url, shown }, what) {
-      const { unexpectedAnswer } = await import("./registry-error.ts");
       throw unexpectedAnswer(url.host, what, await faultOf(response, shown));
     },
     location: ({ response, url }) => resolveLocation(response.header("location"), url, url),
@@ -136,8 +134,7 @@ function mayFollow(method: string, status: number, from: URL, to: URL): boolean 
   return to.origin === from.origin && (status === 307 || status === 308);
 }
 
-async function faultOf(response: HttpResponse, shown: string | undefined): Promise<RegistryFault> {
-  const { readFault } = await import("./registry-error.ts");
+function faultOf(response: HttpResponse, shown: string | undefined): Promise<RegistryFault> {
   return readFault(response, [shown]);
 }
 
