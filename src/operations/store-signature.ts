@@ -43,7 +43,7 @@ export async function assembleVerified(
  */
 export async function findOwn(store: Store, { format, prepared, material }: SigningTask): Promise<Place | undefined> {
   const leaf = material.chain[0]?.fingerprint;
-  const { kept, failures } = await collect([store], [format], prepared.subject, async (evidence) => {
+  const { kept, failures } = await collect([store], () => [format], prepared.subject, async (evidence) => {
     if ("reason" in evidence) return undefined;
     if (!Buffer.from(evidence.signed).equals(prepared.bytes)) return undefined;
     if (evidence.certificates[0]?.fingerprint !== leaf) return undefined;

@@ -39,7 +39,7 @@ export async function verifyImage(
   const stores = storesOf(repository, session.host);
   const [presence, { kept, failures }] = await Promise.all([
     fetched ? undefined : absence(repository, digest),
-    collect(stores.all, allFormats(), digest, async (evidence, format) =>
+    collect(stores.all, allFormats, digest, async (evidence, format) =>
       "reason" in evidence
         ? evidence
         : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at)),
@@ -55,7 +55,7 @@ export async function verifyImage(
   return outcomeOf(digest, judgement);
 }
 
-/** Loaded while the first answers are on their way. */
+/** Not loaded before the first requests have gone out. */
 async function allFormats(): Promise<readonly Format[]> {
   const { formats } = await import("../formats/registry.ts");
   return Object.values(formats);
