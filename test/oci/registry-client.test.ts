@@ -184,6 +184,15 @@ describe("a registry that fails for a moment", () => {
     expect(served.requests).toHaveLength(5);
   });
 
+  it("is asked once, and not waited for, where the caller can do without", async () => {
+    const { repository, served, sleeps } = await start({ wrap: faulty({ fault: faults.throttled(2) }) });
+    const blob = { mediaType: "text/plain", digest: digestOf(Buffer.from("x")), size: 1 };
+    const failure = await failureOf(repository.getBlob(blob, 10, { once: true }));
+    expect(failure).toMatchObject({ code: "E_REGISTRY_THROTTLED" });
+    expect(served.requests).toHaveLength(1);
+    expect(sleeps).toHaveLength(0);
+  });
+
   it("ends as throttled when it goes on throttling", async () => {
     const { repository, sleeps } = await start({ wrap: faulty({ fault: faults.throttled(2) }) });
     const failure = await failureOf(repository.getManifest("v1"));
