@@ -53,13 +53,15 @@ export interface Undertaking {
   readonly images: readonly string[];
   /** The outside world; the real one when absent. */
   readonly host?: Host | undefined;
+  /** Loads, while the first answer is on its way, what will be done with it. */
+  readonly whileWaiting?: (() => Promise<unknown>) | undefined;
 }
 
 /** Puts a run together: the outside world, one registry client with its credentials, layout folders. */
 export async function openSession(
   options: SessionOptions,
   terminal: Terminal,
-  { verb, actions, images, host: world = createNodeHost() }: Undertaking,
+  { verb, actions, images, host: world = createNodeHost(), whileWaiting }: Undertaking,
 ): Promise<OpenSession> {
   const host = { ...world, readStdin: readingOnce(world) };
   const tls = {
@@ -74,6 +76,8 @@ export async function openSession(
     tls,
     perOrigin: options.connections,
     requestTimeout: options.requestTimeout * 1000,
+    // What cannot be loaded now cannot be loaded when it is needed, and is told then.
+    onFirstSent: () => void whileWaiting?.().catch(() => {}),
   });
   const log = (line: string) => terminal.err(`${oneLine(line)}\n`);
   const registry = createRegistry({

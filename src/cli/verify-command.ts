@@ -44,7 +44,10 @@ export const verifyVerb: Verb = {
   },
   async run(images, raw, terminal, world) {
     const options = readOptions(readers, raw);
-    const session = await openSession(options, terminal, { verb: "verified", actions: "pull", images, host: world });
+    const session = await openSession(options, terminal, {
+      ...{ verb: "verified", actions: "pull", images, host: world },
+      whileWaiting: () => import("../formats/registry.ts"),
+    });
     const { requirement, warnings } = await loadRequirement(session.host, options);
     await checkReportPlace(options.report, session.host);
     const targets = await loadTargets(session.host, images, options);

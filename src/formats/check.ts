@@ -81,18 +81,19 @@ async function authenticateByKey(evidence: Evidence, trust: Trust): Promise<Auth
 }
 
 function keyMismatch(evidence: Evidence, trust: Trust, leaf: Certificate | undefined): Reason {
-  const trusted = `none of the ${trust.keys.length} trusted keys`;
+  const several = trust.keys.length > 1;
+  const other = several ? `none of the ${trust.keys.length} trusted keys` : "not the trusted key";
   if (leaf !== undefined) {
-    const message = `the signature comes with the certificate of ${leaf.subject.text || leaf.fingerprint}, whose key is ${trusted}`;
+    const message = `the signature comes with the certificate of ${leaf.subject.text || leaf.fingerprint}, whose key is ${other}`;
     return { code: "E_KEY_MISMATCH", message };
   }
   if (evidence.keyHint) {
-    const message = `the signature names the key ${JSON.stringify(evidence.keyHint.slice(0, 80))}, which is ${trusted}, and verifies with none`;
+    const message = `the signature names the key ${JSON.stringify(evidence.keyHint.slice(0, 80))}, which is ${other}, and ${several ? "verifies with none" : "does not verify with it"}`;
     return { code: "E_KEY_MISMATCH", message };
   }
   return {
     code: "E_KEY_MISMATCH",
-    message: `the signature verifies with ${trusted}: another key made it, or it was changed since; it names no key to tell these apart`,
+    message: `the signature ${several ? `verifies with ${other}` : "does not verify with the trusted key"}: another key made it, or it was changed since; it names no key to tell these apart`,
   };
 }
 

@@ -2,11 +2,11 @@ import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import type { Exchange, HttpRequest, HttpResponse } from "../platform/exchange.ts";
-import { isPassing, parseRetryAfter, type Retrier } from "../platform/retry.ts";
+import { isPassing, type Outcome, parseRetryAfter, type Retrier } from "../platform/retry.ts";
 import type { Authorizer, Scope } from "./auth.ts";
 import { type Endpoint, WantsHttps } from "./endpoint.ts";
 import { isRedirect, refuseRedirect, resolveLocation, tooManyRedirects } from "./redirects.ts";
-import type { RegistryFault } from "./registry-error.ts";
+import { passingError, type RegistryFault, readFault, unexpectedAnswer } from "./registry-error.ts";
 
 export interface RegistryRequest {
   readonly method: HttpRequest["method"];
@@ -15,6 +15,8 @@ export interface RegistryRequest {
   readonly scope: Scope;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: Uint8Array | undefined;
+  /** Not sent again after a passing fault: who asks can do without the answer. */
+  readonly once?: boolean | undefined;
 }
 
 export interface RegistryAnswer {
@@ -101,20 +103,23 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     registry,
-    call: <T>(request: RegistryRequest, read: (answer: RegistryAnswer) => Promise<T>) =>
-      options.retrier.run<T>(registry, async () => {
+    async call<T>(request: RegistryRequest, read: (answer: RegistryAnswer) => Promise<T>) {
+      const attempt = async (): Promise<Outcome<T>> => {
         const answer = await endpoint.attempt((origin) => follow(request, origin));
         const { status, response, url, shown } = answer;
         if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response, shown));
         if (status < 400) return { done: await read(answer) };
         if (!isPassing(status)) return { done: await read(answer) };
-        const { passingError } = await import("./registry-error.ts");
         const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
         const error = passingError(url.host, await faultOf(response, shown));
         return { again: { error, retryAfter, throttled: status === 429 || retryAfter !== undefined } };
-      }),
+      };
+      if (request.once !== true) return options.retrier.run<T>(registry, attempt);
+      const outcome = await attempt();
+      if ("done" in outcome) return outcome.done;
+      throw outcome.again.error;
+    },
     async refuse({ response, url, shown }, what) {
-      const { unexpectedAnswer } = await import("./registry-error.ts");
       throw unexpectedAnswer(url.host, what, await faultOf(response, shown));
     },
     location: ({ response, url }) => resolveLocation(response.header("location"), url, url),
@@ -136,8 +141,7 @@ function mayFollow(method: string, status: number, from: URL, to: URL): boolean 
   return to.origin === from.origin && (status === 307 || status === 308);
 }
 
-async function faultOf(response: HttpResponse, shown: string | undefined): Promise<RegistryFault> {
-  const { readFault } = await import("./registry-error.ts");
+function faultOf(response: HttpResponse, shown: string | undefined): Promise<RegistryFault> {
   return readFault(response, [shown]);
 }
 

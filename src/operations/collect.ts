@@ -20,18 +20,18 @@ const FETCHES = 16;
 
 /**
  * Lists every store, fetches what a format recognises, reads it, and hands each piece to `consider`. Never throws for what
- * a registry answers: a place that could not be looked at becomes a failure.
+ * a registry answers: a place that could not be looked at becomes a failure. `formats` is asked for when a listing has come.
  */
 export async function collect<T>(
   stores: readonly Store[],
-  formats: Promise<readonly Format[]> | readonly Format[],
+  formats: () => Promise<readonly Format[]> | readonly Format[],
   subject: Digest,
   consider: (evidence: Evidence | Malformed, format: Format) => T | Promise<T>,
 ): Promise<Collected<T>> {
   const perStore = await Promise.all(
     stores.map(async (store) => {
       const listing = await store.list(subject);
-      const known = await formats;
+      const known = await formats();
       const failures = [...listing.failures];
       const wanted = listing.entries.flatMap((entry) => {
         const format = known.find((candidate) => candidate.recognises(entry));

@@ -43,14 +43,19 @@ export async function assembleVerified(
  */
 export async function findOwn(store: Store, { format, prepared, material }: SigningTask): Promise<Place | undefined> {
   const leaf = material.chain[0]?.fingerprint;
-  const { kept, failures } = await collect([store], [format], prepared.subject, async (evidence) => {
-    if ("reason" in evidence) return undefined;
-    if (!Buffer.from(evidence.signed).equals(prepared.bytes)) return undefined;
-    if (evidence.certificates[0]?.fingerprint !== leaf) return undefined;
-    const { publicKey } = material;
-    const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, evidence.signature);
-    return matched === undefined ? undefined : evidence.place;
-  });
+  const { kept, failures } = await collect(
+    [store],
+    () => [format],
+    prepared.subject,
+    async (evidence) => {
+      if ("reason" in evidence) return undefined;
+      if (!Buffer.from(evidence.signed).equals(prepared.bytes)) return undefined;
+      if (evidence.certificates[0]?.fingerprint !== leaf) return undefined;
+      const { publicKey } = material;
+      const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, evidence.signature);
+      return matched === undefined ? undefined : evidence.place;
+    },
+  );
   const [failure] = failures;
   if (failure !== undefined && failure.code !== "E_LIMIT") {
     throw new CountersignError(failure.code, `${failure.place}: ${failure.message}`, {

@@ -8,6 +8,7 @@ import { assess, judge } from "../policies/judge.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
 import type { VerifyReport } from "../reports/report.ts";
 import { collect } from "./collect.ts";
+import { foretellPayload } from "./foretell-payload.ts";
 import { problemOf, problemOfFailure } from "./problem.ts";
 import { notFound } from "./resolve.ts";
 import type { Session } from "./session.ts";
@@ -22,6 +23,8 @@ export interface Wanted {
   readonly digest: Digest;
   /** The manifest has been fetched and checked already. */
   readonly fetched: boolean;
+  /** The only image of the run: what may be needed is asked for at once, though some of it in vain. */
+  readonly alone?: boolean | undefined;
 }
 
 /**
@@ -31,15 +34,16 @@ export interface Wanted {
 export async function verifyImage(
   session: Session,
   repository: Repository,
-  { reference, digest, fetched }: Wanted,
+  { reference, digest, fetched, alone }: Wanted,
   requirement: Requirement,
 ): Promise<ImageOutcome> {
   const authorities = authoritiesOf(requirement);
   const at = session.host.now();
-  const stores = storesOf(repository, session.host);
+  const foretell = alone === true ? (subject: Digest) => foretellPayload(repository, subject) : undefined;
+  const stores = storesOf(repository, session.host, { foretell });
   const [presence, { kept, failures }] = await Promise.all([
     fetched ? undefined : absence(repository, digest),
-    collect(stores.all, allFormats(), digest, async (evidence, format) =>
+    collect(stores.all, allFormats, digest, async (evidence, format) =>
       "reason" in evidence
         ? evidence
         : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at)),
@@ -55,7 +59,7 @@ export async function verifyImage(
   return outcomeOf(digest, judgement);
 }
 
-/** Loaded while the first answers are on their way. */
+/** Not loaded before the first requests have gone out. */
 async function allFormats(): Promise<readonly Format[]> {
   const { formats } = await import("../formats/registry.ts");
   return Object.values(formats);

@@ -31,7 +31,7 @@ export async function verify(session: Session, request: VerifyRequest): Promise<
   const seen = new Map<string, Promise<ImageOutcome>>();
   let done = 0;
   const images = await mapConcurrently(references, session.concurrency, async (text) => {
-    const reports = await verifyReference(session, request, text, seen);
+    const reports = await verifyReference(session, request, text, seen, references.length === 1);
     done += 1;
     session.progress.finished(done, references.length, text);
     return reports;
@@ -52,7 +52,9 @@ async function verifyReference(
   request: VerifyRequest,
   text: string,
   seen: Map<string, Promise<ImageOutcome>>,
+  only: boolean,
 ): Promise<readonly ImageReport[]> {
+  const alone = only && !request.recursive;
   const once = (
     repository: Repository,
     reference: Reference,
@@ -62,7 +64,7 @@ async function verifyReference(
     // With a reference required, what was asked for by another tag may be judged otherwise.
     const key = `${repository.name}@${digest} ${byReference(request.requirement) ? reference.tag : ""}`;
     const known =
-      seen.get(key) ?? verifyImage(session, repository, { reference, digest, fetched }, request.requirement);
+      seen.get(key) ?? verifyImage(session, repository, { reference, digest, fetched, alone }, request.requirement);
     seen.set(key, known);
     return known;
   };

@@ -16,6 +16,8 @@ export interface HttpOptions {
   readonly connectTimeout?: number | undefined;
   /** Milliseconds for a whole exchange that names no timeout of its own. */
   readonly requestTimeout?: number | undefined;
+  /** Called once, when the first request has gone out: what takes its answer can be loaded while that is on its way. */
+  readonly onFirstSent?: (() => void) | undefined;
 }
 
 export type HttpExchange = Exchange & {
@@ -38,13 +40,21 @@ export function createExchange(options: HttpOptions = {}): HttpExchange {
     total: options.requestTimeout ?? LIMITS.requestTimeout,
   };
 
+  let isFirst = true;
+  const sent = () => {
+    if (!isFirst) return;
+    isFirst = false;
+    // Behind the requests that leave in the same turn of the event loop.
+    if (options.onFirstSent !== undefined) setImmediate(options.onFirstSent);
+  };
+
   const exchange: Exchange = async (request) => {
     refuseUnsafe(request.url);
     const gate = memo(gates, request.url.origin, () => createSemaphore(options.perOrigin ?? 64));
     const route = await routes.to(request.url);
     const release = await gate.acquire();
     try {
-      return await send(request, route, timeouts, release);
+      return await send(request, route, timeouts, { sent, release });
     } catch (error) {
       release();
       throw networkFault(error, request.url.host);

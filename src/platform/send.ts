@@ -16,19 +16,26 @@ export interface Timeouts {
   readonly total: number;
 }
 
-/** One exchange; `release` is called once the connection is free again or gone. Rejects with what went wrong, unmapped. */
+export interface Progress {
+  /** The last byte of the request has gone out. */
+  sent(): void;
+  /** The connection is free again, or gone. */
+  release(): void;
+}
+
+/** One exchange. Rejects with what went wrong, unmapped. */
 export async function send(
   request: HttpRequest,
   route: Route,
   timeouts: Timeouts,
-  release: () => void,
+  progress: Progress,
 ): Promise<HttpResponse> {
   const ends = Date.now() + (request.timeout ?? timeouts.total);
   try {
-    return await attempt(request, route, timeouts, ends, release);
+    return await attempt(request, route, timeouts, ends, progress);
   } catch (error) {
     if (!(error instanceof DeadConnection) || !REPEATABLE.has(request.method)) throw error;
-    return await attempt(request, route, timeouts, ends, release);
+    return await attempt(request, route, timeouts, ends, progress);
   }
 }
 
@@ -42,7 +49,7 @@ function attempt(
   route: Route,
   timeouts: Timeouts,
   ends: number,
-  release: () => void,
+  progress: Progress,
 ): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const { url, body } = request;
@@ -87,10 +94,11 @@ function attempt(
       reject(timedOut ?? (dead ? new DeadConnection("the kept connection was closed", { cause: error }) : error));
     });
     outgoing.on("error", () => {});
+    outgoing.once("finish", progress.sent);
     outgoing.once("close", () => {
       clearTimeout(whole);
       clearTimeout(connecting);
-      if (answered) release();
+      if (answered) progress.release();
     });
     outgoing.end(body);
   });

@@ -1,7 +1,7 @@
-import { z } from "zod";
 import { CountersignError } from "../../model/errors.ts";
 import { LIMITS } from "../../model/limits.ts";
 import { SIGSTORE_BUNDLE } from "../../model/media-types.ts";
+import { anything, listOf, objectOf, optional, readShape, type Shape, text, Unfit } from "../../model/shape.ts";
 import { parseStrictJson } from "../../model/strict-json.ts";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 
@@ -58,33 +58,33 @@ function encodeMaterial(material: KeyMaterial): object {
   }
 }
 
-const bytes = z.string().transform((text, context) => {
-  const decoded = decodeBase64(text, { lenient: true });
+const bytes: Shape<Uint8Array> = (value, path) => {
+  const decoded = decodeBase64(text()(value, path), { lenient: true });
   if (decoded !== undefined && decoded.length > 0) return decoded;
-  context.addIssue({ code: "custom", message: decoded === undefined ? "not base64" : "empty" });
-  return z.NEVER;
+  throw new Unfit(path, decoded === undefined ? "not base64" : "empty");
+};
+const certificate = objectOf({ rawBytes: bytes });
+const timestamps = objectOf({ rfc3161Timestamps: optional(listOf(anything, 0, MAX_TIMESTAMPS)) });
+const material = objectOf({
+  publicKey: optional(objectOf({ hint: optional(text(0, 1024)) })),
+  certificate: optional(certificate),
+  x509CertificateChain: optional(objectOf({ certificates: listOf(certificate, 1, LIMITS.certificates) })),
+  tlogEntries: optional(listOf(anything, 0, MAX_LOG_ENTRIES)),
+  timestampVerificationData: optional(timestamps),
 });
-const certificate = z.object({ rawBytes: bytes });
-const timestamps = z.object({ rfc3161Timestamps: z.array(z.unknown()).max(MAX_TIMESTAMPS).nullish() });
+const oneSignature: Shape<readonly { readonly sig: Uint8Array }[]> = (value, path) => {
+  if (Array.isArray(value) && value.length !== 1) {
+    throw new Unfit(path, "an envelope in a bundle has exactly one signature");
+  }
+  return listOf(objectOf({ sig: bytes }))(value, path);
+};
 
 /** Members that are not known are passed over: newer writers may add some, and nothing here rests on their absence. */
-const schema = z.object({
-  mediaType: z.string(),
-  verificationMaterial: z.object({
-    publicKey: z.object({ hint: z.string().max(1024).nullish() }).nullish(),
-    certificate: certificate.nullish(),
-    x509CertificateChain: z.object({ certificates: z.array(certificate).min(1).max(LIMITS.certificates) }).nullish(),
-    tlogEntries: z.array(z.unknown()).max(MAX_LOG_ENTRIES).nullish(),
-    timestampVerificationData: timestamps.nullish(),
-  }),
-  dsseEnvelope: z
-    .object({
-      payload: bytes,
-      payloadType: z.string().min(1).max(255),
-      signatures: z.array(z.object({ sig: bytes })).length(1, "an envelope in a bundle has exactly one signature"),
-    })
-    .nullish(),
-  messageSignature: z.unknown().optional(),
+const bundle = objectOf({
+  mediaType: text(),
+  verificationMaterial: material,
+  dsseEnvelope: optional(objectOf({ payload: bytes, payloadType: text(1, 255), signatures: oneSignature })),
+  messageSignature: anything,
 });
 
 /**
@@ -97,12 +97,12 @@ export function decodeBundle(source: Uint8Array): SigstoreBundle {
     throw new CountersignError("E_TOO_LARGE", `the bundle has ${source.length} bytes, more than ${LIMITS.bundle}`);
   }
   const document = parseStrictJson(source, { maxDepth: 64, code: "E_SIGNATURE_MALFORMED", what: "the bundle" });
-  const parsed = schema.safeParse(document);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw malformed(`${issue?.path.join(".") || "the bundle"} is not as a Sigstore bundle has it: ${issue?.message}`);
+  const parsed = readShape(bundle, document);
+  if ("unfit" in parsed) {
+    const { path, message } = parsed.unfit;
+    throw malformed(`${path || "the bundle"} is not as a Sigstore bundle has it: ${message}`);
   }
-  const { mediaType, verificationMaterial, dsseEnvelope, messageSignature } = parsed.data;
+  const { mediaType, verificationMaterial, dsseEnvelope, messageSignature } = parsed.value;
   if (!mediaTypes.includes(mediaType)) {
     throw new CountersignError(
       "E_FORMAT_UNSUPPORTED",
@@ -127,7 +127,7 @@ export function decodeBundle(source: Uint8Array): SigstoreBundle {
   };
 }
 
-function decodeMaterial(found: z.infer<typeof schema>["verificationMaterial"]): KeyMaterial {
+function decodeMaterial(found: ReturnType<typeof material>): KeyMaterial {
   const materials: KeyMaterial[] = [];
   if (found.publicKey) materials.push({ kind: "public-key", hint: found.publicKey.hint ?? "" });
   if (found.certificate) materials.push({ kind: "certificate", certificate: found.certificate.rawBytes });
