@@ -13,6 +13,7 @@ import type {
   Prepared,
   PublicMaterial,
   Stored,
+  Testimony,
 } from "./signature.ts";
 
 export interface SigningOptions {
@@ -40,7 +41,14 @@ export interface Format {
   readSignedBytes(bytes: Uint8Array): Claims;
   /** @throws E_ALGORITHM_UNSUPPORTED, before any request, when key and format cannot work together. */
   prepare(subject: Subject, material: PublicMaterial, options: SigningOptions): Prepared;
-  assemble(prepared: Prepared, signature: Uint8Array, material: PublicMaterial, options: SigningOptions): Artefact;
+  /** @param testimony what witnesses say of `signature`; none unless given. */
+  assemble(
+    prepared: Prepared,
+    signature: Uint8Array,
+    material: PublicMaterial,
+    options: SigningOptions,
+    testimony?: readonly Testimony[],
+  ): Artefact;
   read(stored: Stored): Evidence | Malformed;
   /** Cryptography, path, times, and that the claims are about `subject`. No opinion on who may sign. */
   check(evidence: Evidence, subject: Digest, trust: Trust, at: Date): Promise<Finding>;

@@ -12,6 +12,10 @@ export const LIMITS = {
   signatures: 1000,
   payload: 1 * MiB,
   bundle: 4 * MiB,
+  /** One RFC 3161 token or response, its certificates inside. */
+  timestamp: 256 * KiB,
+  /** Time stamps of one signature. */
+  timestamps: 32,
   errorBody: 64 * KiB,
   token: 1 * MiB,
   tags: 100_000,

@@ -8,6 +8,18 @@ export interface Trust {
   readonly anchors: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
   readonly allowedAlgorithms: readonly Algorithm[];
+  /** Whose time stamps count; absent: nobody's. */
+  readonly timestamps?: TimestampTrust | undefined;
+}
+
+/** Time-stamping authorities by their anchors, and what is asked of a signature. */
+export interface TimestampTrust {
+  readonly anchors: readonly Certificate[];
+  readonly intermediates: readonly Certificate[];
+  /** A signature without a time stamp does not count. */
+  readonly required: boolean;
+  /** `after-expiry`: time stamps are looked at only where a certificate of the path has expired. */
+  readonly when: "always" | "after-expiry";
 }
 
 /** How a text is compared: to the letter, or by RE2 over the whole text. */

@@ -109,8 +109,21 @@ export interface Evidence {
   readonly certificates: readonly Certificate[];
   /** bundle: `verificationMaterial.publicKey.hint`. */
   readonly keyHint?: string | undefined;
+  /** DER TimeStampTokens (RFC 3161) over `signature`. */
+  readonly timestamps?: readonly Uint8Array[] | undefined;
   readonly claims: Claims;
 }
+
+/** What a witness says of a signature: a DER TimeStampToken (RFC 3161 2.4.2) over the octets of the signature. */
+export interface Testimony {
+  readonly kind: "rfc3161";
+  readonly token: Uint8Array;
+}
+
+/** When a signature was there at the latest, by a witness that the caller trusts; `at` is ISO 8601 in UTC. */
+export type SigningTime =
+  | { readonly source: "none"; readonly at: null }
+  | { readonly source: "rfc3161"; readonly at: string };
 
 /** What the signed bytes claim. */
 export interface Claims {
@@ -157,5 +170,5 @@ export interface Finding {
   /** The leaf that was verified, for identity rules; absent for a bare key. */
   readonly certificate?: Certificate | undefined;
   readonly claims?: Claims | undefined;
-  readonly time: { readonly source: "none"; readonly at: null };
+  readonly time: SigningTime;
 }
