@@ -22,6 +22,7 @@ import { addSignedByOptions, loadSignedBy, signedByReaders } from "./signed-by.t
 import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
 import { loadSigner } from "./signing-material.ts";
 import { loadTargets } from "./targets.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
 import type { Verb } from "./verb.ts";
 
 const readers = {
@@ -30,6 +31,7 @@ const readers = {
   ...outputReaders,
   ...signedByReaders,
   ...signerReaders,
+  ...timestampReaders,
   format: text,
   newBundleFormat: switched,
   annotation: texts,
@@ -60,6 +62,7 @@ export const signVerb: Verb = {
       .option("--embed-chain", "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles");
     addSignedByOptions(command);
     addSignerOptions(command);
+    addTimestampOptions(command);
     addImageOptions(command);
     addRegistryOptions(command);
     addOutputOptions(command);
@@ -77,6 +80,7 @@ export const signVerb: Verb = {
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && !isAlgorithm(algorithm))
       throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`, { hint: "see --help" });
+    const { witnessing, warnings: unpinned } = await loadWitnessing(session.host, options);
     const { signer, warnings } = await loadSigner(session.host, options, algorithm);
     const report = await session.finish(() =>
       sign(session, {
@@ -86,7 +90,8 @@ export const signVerb: Verb = {
         options: { annotations, algorithm, identity: options.signContainerIdentity, embedChain: options.embedChain },
         recursive: options.recursive ?? false,
         signedBy,
-        warnings,
+        witnessing,
+        warnings: [...warnings, ...unpinned],
       }),
     );
     return emit(report, signText, exitOfSign(report), options, session.host, terminal);

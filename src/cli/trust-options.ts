@@ -14,6 +14,7 @@ import { exactRule, patternRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
 import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
+import { addTimestampTrustOptions, loadTimestampTrust, timestampTrustReaders } from "./timestamp-options.ts";
 
 const list = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
@@ -28,13 +29,14 @@ export const trustReaders = {
   certificateFingerprint: text,
   certificateOidcIssuer: text,
   certificateOidcIssuerRegexp: text,
+  ...timestampTrustReaders,
   annotation: texts,
   requireReference: oneOf(["none", "repository", "exact"]),
   allowAlgorithms: text,
 };
 
 export function addTrustOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup("Trust:")
     .option("--key <source>", "public key: a path, env://NAME or -; any of several counts (repeatable)", list)
     .option("--ca-roots <file>", "certificates that paths must end in, PEM or DER (repeatable)", list)
@@ -53,7 +55,8 @@ export function addTrustOptions(command: Command): Command {
     .option(
       "--certificate-oidc-issuer-regexp <re2>",
       "the same by RE2, over the whole text; no extension is the empty text",
-    )
+    );
+  return addTimestampTrustOptions(command)
     .optionsGroup("What else must hold:")
     .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
     .addOption(
@@ -92,6 +95,7 @@ export async function loadRequirement(
     anchors: await certificates(host, roots, "--ca-roots"),
     intermediates: await certificates(host, options.caIntermediates ?? [], "--ca-intermediates"),
     allowedAlgorithms: algorithms(options.allowAlgorithms),
+    timestamps: await loadTimestampTrust(host, options),
   };
   const authority: Authority = {
     name: keys.length > 0 ? "key" : "certificate authority",

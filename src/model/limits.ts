@@ -37,5 +37,7 @@ export const LIMITS = {
   requestTimeout: 30_000,
   connectTimeout: 10_000,
   retryAfter: 60_000,
+  /** How far a new time stamp may be from this machine's clock. */
+  clockSkew: 300_000,
   redirects: 5,
 } as const;

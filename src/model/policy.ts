@@ -10,6 +10,8 @@ export interface Trust {
   readonly allowedAlgorithms: readonly Algorithm[];
   /** Whose time stamps count; absent: nobody's. */
   readonly timestamps?: TimestampTrust | undefined;
+  /** A signer's certificate may be an anchor itself: trust in that one certificate, as in a Notary trust store. */
+  readonly allowLeafAnchor?: boolean | undefined;
 }
 
 /** Time-stamping authorities by their anchors, and what is asked of a signature. */

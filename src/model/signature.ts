@@ -120,6 +120,15 @@ export interface Testimony {
   readonly token: Uint8Array;
 }
 
+/** Whoever vouches that a signature is there: a time-stamping authority. */
+export interface Witness {
+  /**
+   * @param signature its octets, in the encoding that the format stores; what is attested is checked before it is handed back.
+   * @param algorithm tells the hash that fits the signature's strength.
+   */
+  attest(signature: Uint8Array, algorithm: Algorithm): Promise<Testimony>;
+}
+
 /** When a signature was there at the latest, by a witness that the caller trusts; `at` is ISO 8601 in UTC. */
 export type SigningTime =
   | { readonly source: "none"; readonly at: null }

@@ -11,7 +11,14 @@ import { problemOf } from "./problem.ts";
 import { recogniseSignature } from "./recognise-signature.ts";
 import { resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
-import { assembleVerified, findOwn, type SigningTask, signatureReport, storeAndReadBack } from "./store-signature.ts";
+import {
+  assembleVerified,
+  findOwn,
+  type SigningTask,
+  signatureReport,
+  storeAndReadBack,
+  type Witnessing,
+} from "./store-signature.ts";
 import { storesOf } from "./stores.ts";
 
 export interface AttachRequest {
@@ -25,6 +32,7 @@ export interface AttachRequest {
   /** What the caller takes the bytes for; told by the bytes themselves where absent. */
   readonly format?: FormatName | undefined;
   readonly embedChain?: boolean | undefined;
+  readonly witnessing?: Witnessing | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -66,8 +74,8 @@ export async function attach(session: Session, request: AttachRequest): Promise<
     algorithm,
     encoding: signatureEncoding(algorithm),
   };
-  const task: SigningTask = { format, prepared, material, options };
-  const artefact = await assembleVerified(task, signature, session.host.now());
+  const task: SigningTask = { format, prepared, material, options, witnessing: request.witnessing };
+  const artefact = await assembleVerified(task, signature, () => session.host.now());
 
   const repository = session.open(reference);
   const [image, moved] = await Promise.all([
