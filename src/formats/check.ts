@@ -58,7 +58,10 @@ async function authenticate(evidence: Evidence, trust: Trust, at: Date): Promise
   return { ...byCertificate, reasons: [...byKey.reasons, ...byCertificate.reasons] };
 }
 
-const nothingTrusted: Reason = { code: "E_CERTIFICATE_UNTRUSTED", message: "no key and no anchor is trusted here" };
+export const nothingTrusted: Reason = {
+  code: "E_CERTIFICATE_UNTRUSTED",
+  message: "no key and no anchor is trusted here",
+};
 
 async function authenticateByKey(evidence: Evidence, trust: Trust): Promise<Authentication> {
   const [leaf] = evidence.certificates;
@@ -163,7 +166,7 @@ export function keyHintOf({ spki }: PublicKey): string {
   return encodeBase64(createHash("sha256").update(spki).digest());
 }
 
-function subjectReasons({ claims }: Evidence, subject: Digest): Reason[] {
+export function subjectReasons({ claims }: Evidence, subject: Digest): Reason[] {
   if (claims.digests.includes(subject)) return [];
   const named = claims.digests.slice(0, 3).join(", ") || "no image";
   return [{ code: "E_SUBJECT_MISMATCH", message: `the signature is about ${named}, not about ${subject}` }];
@@ -179,11 +182,16 @@ function refused(reason: Reason): Authentication {
   return { reasons: [reason], algorithm: null, signer: null };
 }
 
-function keyIdentity({ fingerprint }: PublicKey): SignerIdentity {
+export function keyIdentity({ fingerprint }: PublicKey): SignerIdentity {
   return { subject: null, sans: [], issuer: null, fingerprint };
 }
 
-function certificateIdentity({ subject, alternativeNames, oidcIssuer, fingerprint }: Certificate): SignerIdentity {
+export function certificateIdentity({
+  subject,
+  alternativeNames,
+  oidcIssuer,
+  fingerprint,
+}: Certificate): SignerIdentity {
   return {
     subject: subject.text,
     sans: alternativeNames.map(({ value }) => value),

@@ -8,7 +8,12 @@ export interface Trust {
   readonly anchors: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
   readonly allowedAlgorithms: readonly Algorithm[];
+  /** Verifiers whose leniency is wanted: exactly what docs/differences.md says of them is let pass. */
+  readonly compat?: readonly CompatName[] | undefined;
 }
+
+export const COMPATS = ["notation"] as const;
+export type CompatName = (typeof COMPATS)[number];
 
 /** How a text is compared: to the letter, or by RE2 over the whole text. */
 export type TextRule =

@@ -52,9 +52,10 @@ async function signFormat(
   store: Store,
   format: Format,
   subject: Subject,
-  { signer, options }: Signing,
+  { signer, options: asked }: Signing,
   material: PublicMaterial,
 ): Promise<SignatureReport> {
+  const options = { ...asked, at: host.now() };
   const prepared = format.prepare(subject, material, options);
   const task: SigningTask = { format, prepared, material, options };
   const own = await findOwn(store, task);

@@ -4,9 +4,10 @@ import type { Digest } from "../model/digest.ts";
 import { CountersignError } from "../model/errors.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
 import type { Trust } from "../model/policy.ts";
-import type { Artefact, Place, Prepared, PublicMaterial, Stored } from "../model/signature.ts";
+import type { Artefact, Evidence, Place, Prepared, PublicMaterial, Stored } from "../model/signature.ts";
 import type { SignReport } from "../reports/report.ts";
 import type { Store } from "../stores/store.ts";
+import { decodeSignature } from "../trust/signature-encoding.ts";
 import { matchAlgorithm } from "../trust/verify-signature.ts";
 import { collect } from "./collect.ts";
 
@@ -37,7 +38,7 @@ export async function assembleVerified(
 }
 
 /**
- * The place of a signature over the same bytes by the same key, leaf and algorithm, when there is one: adding another would
+ * The place of a signature that says the same by the same key, leaf and algorithm, when there is one: adding another would
  * say nothing new.
  * @throws when what is stored could not be seen: writing could lose or repeat it.
  */
@@ -45,10 +46,13 @@ export async function findOwn(store: Store, { format, prepared, material }: Sign
   const leaf = material.chain[0]?.fingerprint;
   const { kept, failures } = await collect([store], [format], prepared.subject, async (evidence) => {
     if ("reason" in evidence) return undefined;
-    if (!Buffer.from(evidence.signed).equals(prepared.bytes)) return undefined;
+    const repeats = format.restates ?? sameBytes;
+    if (!repeats(evidence, prepared, material)) return undefined;
     if (evidence.certificates[0]?.fingerprint !== leaf) return undefined;
     const { publicKey } = material;
-    const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, evidence.signature);
+    const signature = decodeSignature(evidence.signature, evidence.encoding, publicKey);
+    if (signature === undefined) return undefined;
+    const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, signature);
     return matched === undefined ? undefined : evidence.place;
   });
   const [failure] = failures;
@@ -59,6 +63,10 @@ export async function findOwn(store: Store, { format, prepared, material }: Sign
     });
   }
   return kept.find((place) => place !== undefined);
+}
+
+function sameBytes({ signed }: Evidence, { bytes }: Prepared): boolean {
+  return Buffer.from(signed).equals(bytes);
 }
 
 /**
