@@ -14,12 +14,14 @@ import { checkReportPlace, emit } from "./output.ts";
 import { addPublicMaterialOptions, loadPublicMaterial, publicMaterialReaders } from "./public-material.ts";
 import { openSession } from "./session.ts";
 import { onlyImage } from "./targets.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
 import type { Verb } from "./verb.ts";
 
 const readers = {
   ...registryReaders,
   ...outputReaders,
   ...publicMaterialReaders,
+  ...timestampReaders,
   payload: text,
   signature: text,
   format: text,
@@ -48,6 +50,7 @@ export const attachVerb: Verb = {
         "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles",
       ),
     );
+    addTimestampOptions(command);
     addRegistryOptions(command);
     addOutputOptions(command);
     return command.addHelpText("after", examples);
@@ -74,6 +77,7 @@ export const attachVerb: Verb = {
         hint: "add --certificate with the signing key's certificate, or --public-key; nothing is stored unchecked",
       });
     }
+    const { witnessing, warnings } = await loadWitnessing(session.host, options);
     const report = await session.finish(() =>
       attach(session, {
         image,
@@ -82,7 +86,8 @@ export const attachVerb: Verb = {
         material: loaded.material,
         format: format?.name,
         options: { embedChain: options.embedChain, ...notation },
-        warnings: loaded.warnings,
+        witnessing,
+        warnings: [...loaded.warnings, ...warnings],
       }),
     );
     return emit(report, signText, exitOfSign(report), options, session.host, terminal);

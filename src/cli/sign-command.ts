@@ -30,6 +30,7 @@ import { addSignedByOptions, loadSignedBy, signedByReaders } from "./signed-by.t
 import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
 import { loadSigner } from "./signing-material.ts";
 import { loadTargets } from "./targets.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
 import type { Verb } from "./verb.ts";
 
 const readers = {
@@ -38,6 +39,7 @@ const readers = {
   ...outputReaders,
   ...signedByReaders,
   ...signerReaders,
+  ...timestampReaders,
   format: text,
   newBundleFormat: switched,
   annotation: texts,
@@ -71,6 +73,7 @@ export const signVerb: Verb = {
     addManifestOption(addNotationOptions(command));
     addSignedByOptions(command);
     addSignerOptions(command);
+    addTimestampOptions(command);
     addImageOptions(command);
     addRegistryOptions(command);
     addOutputOptions(command);
@@ -89,6 +92,7 @@ export const signVerb: Verb = {
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && !isAlgorithm(algorithm))
       throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`, { hint: "see --help" });
+    const { witnessing, warnings: unpinned } = await loadWitnessing(session.host, options);
     const { signer, warnings } = await loadSigner(session.host, options, algorithm, purposeOf(formats));
     const report = await session.finish(() =>
       sign(session, {
@@ -104,7 +108,8 @@ export const signVerb: Verb = {
         },
         recursive: options.recursive ?? false,
         signedBy,
-        warnings,
+        witnessing,
+        warnings: [...warnings, ...unpinned],
       }),
     );
     return emit(report, signText, exitOfSign(report), options, session.host, terminal);

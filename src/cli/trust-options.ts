@@ -15,6 +15,7 @@ import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
 import { addCompatOption, compatOf, compatReaders } from "./notation-options.ts";
 import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
+import { addTimestampTrustOptions, loadTimestampTrust, timestampTrustReaders } from "./timestamp-options.ts";
 
 const list = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
@@ -29,6 +30,7 @@ export const trustReaders = {
   certificateFingerprint: text,
   certificateOidcIssuer: text,
   certificateOidcIssuerRegexp: text,
+  ...timestampTrustReaders,
   annotation: texts,
   requireReference: oneOf(["none", "repository", "exact"]),
   allowAlgorithms: text,
@@ -36,36 +38,36 @@ export const trustReaders = {
 };
 
 export function addTrustOptions(command: Command): Command {
-  return addCompatOption(
-    command
-      .optionsGroup("Trust:")
-      .option("--key <source>", "public key: a path, env://NAME or -; any of several counts (repeatable)", list)
-      .option("--ca-roots <file>", "certificates that paths must end in, PEM or DER (repeatable)", list)
-      .option(
-        "--ca-intermediates <file>",
-        "certificates that help to build paths; never an end of one (repeatable)",
-        list,
-      )
-      .optionsGroup("Who may sign (every rule given must hold):")
-      .option("--certificate-identity <name>", "an alternative name of the certificate, of any kind")
-      .option("--certificate-identity-regexp <re2>", "the same by RE2, over the whole name")
-      .option("--certificate-subject <dn>", "its subject, RFC 4514: CN=release,O=Example")
-      .option("--certificate-subject-regexp <re2>", "the same by RE2, over the whole name")
-      .option("--certificate-fingerprint <sha256>", "its SHA-256 fingerprint")
-      .option("--certificate-oidc-issuer <url>", "the issuer extension that Fulcio writes")
-      .option(
-        "--certificate-oidc-issuer-regexp <re2>",
-        "the same by RE2, over the whole text; no extension is the empty text",
-      )
-      .optionsGroup("What else must hold:")
-      .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
-      .addOption(
-        new Option("--require-reference <how>", "the name inside the signature must be the image's")
-          .choices(["none", "repository", "exact"])
-          .default("none"),
-      )
-      .option("--allow-algorithms <names>", "by comma; all that keys permit without it"),
-  );
+  command
+    .optionsGroup("Trust:")
+    .option("--key <source>", "public key: a path, env://NAME or -; any of several counts (repeatable)", list)
+    .option("--ca-roots <file>", "certificates that paths must end in, PEM or DER (repeatable)", list)
+    .option(
+      "--ca-intermediates <file>",
+      "certificates that help to build paths; never an end of one (repeatable)",
+      list,
+    )
+    .optionsGroup("Who may sign (every rule given must hold):")
+    .option("--certificate-identity <name>", "an alternative name of the certificate, of any kind")
+    .option("--certificate-identity-regexp <re2>", "the same by RE2, over the whole name")
+    .option("--certificate-subject <dn>", "its subject, RFC 4514: CN=release,O=Example")
+    .option("--certificate-subject-regexp <re2>", "the same by RE2, over the whole name")
+    .option("--certificate-fingerprint <sha256>", "its SHA-256 fingerprint")
+    .option("--certificate-oidc-issuer <url>", "the issuer extension that Fulcio writes")
+    .option(
+      "--certificate-oidc-issuer-regexp <re2>",
+      "the same by RE2, over the whole text; no extension is the empty text",
+    );
+  addTimestampTrustOptions(command)
+    .optionsGroup("What else must hold:")
+    .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
+    .addOption(
+      new Option("--require-reference <how>", "the name inside the signature must be the image's")
+        .choices(["none", "repository", "exact"])
+        .default("none"),
+    )
+    .option("--allow-algorithms <names>", "by comma; all that keys permit without it");
+  return addCompatOption(command);
 }
 
 export type TrustOptions = OptionValues<typeof trustReaders>;
@@ -97,6 +99,7 @@ export async function loadRequirement(
     intermediates: await certificates(host, options.caIntermediates ?? [], "--ca-intermediates"),
     allowedAlgorithms: algorithms(options.allowAlgorithms),
     compat: compatOf(options),
+    timestamps: await loadTimestampTrust(host, options),
   };
   const authority: Authority = {
     name: keys.length > 0 ? "key" : "certificate authority",

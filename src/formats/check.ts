@@ -4,12 +4,13 @@ import type { Certificate } from "../model/certificate.ts";
 import type { Digest } from "../model/digest.ts";
 import { isCountersignError } from "../model/errors.ts";
 import type { Trust } from "../model/policy.ts";
-import type { Evidence, Finding, PublicKey, Reason, SignerIdentity } from "../model/signature.ts";
+import type { Evidence, Finding, PublicKey, Reason, SignerIdentity, SigningTime } from "../model/signature.ts";
 import { CODE_SIGNING } from "../trust/extensions.ts";
 import { buildAndValidatePath } from "../trust/path-validation.ts";
 import { publicKeyFrom } from "../trust/public-keys.ts";
 import { matchAlgorithm } from "../trust/verify-signature.ts";
 import { encodeBase64 } from "./base64.ts";
+import { NO_TIME, unpinned, witnessedTime } from "./signing-time.ts";
 
 /** What a format's image signatures say they are, and the code for one that says something else. */
 export interface ExpectedType {
@@ -20,7 +21,7 @@ export interface ExpectedType {
 }
 
 /** Who made a signature and how, or why that could not be established. */
-interface Authentication {
+export interface Authentication {
   readonly reasons: readonly Reason[];
   readonly algorithm: Algorithm | null;
   readonly signer: SignerIdentity | null;
@@ -29,7 +30,7 @@ interface Authentication {
 
 /**
  * Checks one piece of evidence: that a trusted key made the signature, or a certificate on a valid path to a trusted anchor at
- * `at`; that its claims name `subject`; that they are those of an image signature. Every reason is collected, and
+ * `at`, or at the time of a trusted time stamp; that its claims name `subject`; that they are those of an image signature. Every reason is collected, and
  * nothing that the evidence says decides what is tried.
  */
 export async function checkEvidence(
@@ -39,21 +40,53 @@ export async function checkEvidence(
   at: Date,
   expected: ExpectedType,
 ): Promise<Finding> {
-  const { reasons, ...authentication } = await authenticate(evidence, trust, at);
+  const { reasons, ...authentication } = await authenticateInTime(evidence, trust, at, authenticate);
   return {
     format: evidence.format,
     place: evidence.place,
     reasons: [...reasons, ...subjectReasons(evidence, subject), ...typeReasons(evidence, expected)],
     ...authentication,
     claims: evidence.claims,
-    time: { source: "none", at: null },
   };
 }
 
-async function authenticate(evidence: Evidence, trust: Trust, at: Date): Promise<Authentication> {
+/** The time, or the span of one, at which a path must be valid. */
+export interface Period {
+  readonly at: Date;
+  readonly until: Date;
+}
+
+/**
+ * At the time of a trusted time stamp where there is one, else at `at`: what was signed while a certificate was valid stays signed
+ * when it has expired.
+ */
+export async function authenticateInTime(
+  evidence: Evidence,
+  trust: Trust,
+  at: Date,
+  authenticate: (evidence: Evidence, trust: Trust, period: Period) => Promise<Authentication>,
+): Promise<Authentication & { readonly time: SigningTime }> {
+  const stamps = trust.timestamps;
+  const now = { at, until: at };
+  if (stamps === undefined || stamps.when === "after-expiry") {
+    const found = await authenticate(evidence, trust, now);
+    const expired = found.reasons.some(({ code }) => code === "E_CERTIFICATE_EXPIRED");
+    if (!expired) return { ...found, time: NO_TIME };
+    if (stamps === undefined) {
+      const told = evidence.timestamps?.length ? [unpinned] : [];
+      return { ...found, reasons: [...found.reasons, ...told], time: NO_TIME };
+    }
+  }
+  const { time, trusted, reasons } = witnessedTime(evidence, stamps);
+  const period = trusted === undefined ? now : { at: trusted.earliest, until: trusted.latest };
+  const found = await authenticate(evidence, trust, period);
+  return { ...found, reasons: [...found.reasons, ...reasons], time };
+}
+
+async function authenticate(evidence: Evidence, trust: Trust, period: Period): Promise<Authentication> {
   const byKey = trust.keys.length > 0 ? await authenticateByKey(evidence, trust) : undefined;
   if (byKey?.reasons.length === 0 || trust.anchors.length === 0) return byKey ?? refused(nothingTrusted);
-  const byCertificate = await authenticateByCertificate(evidence, trust, at);
+  const byCertificate = await authenticateByCertificate(evidence, trust, period);
   if (byKey === undefined || byCertificate.reasons.length === 0) return byCertificate;
   return { ...byCertificate, reasons: [...byKey.reasons, ...byCertificate.reasons] };
 }
@@ -99,7 +132,7 @@ function keyMismatch(evidence: Evidence, trust: Trust, leaf: Certificate | undef
   };
 }
 
-async function authenticateByCertificate(evidence: Evidence, trust: Trust, at: Date): Promise<Authentication> {
+async function authenticateByCertificate(evidence: Evidence, trust: Trust, period: Period): Promise<Authentication> {
   const [leaf, ...hints] = evidence.certificates;
   if (leaf === undefined) {
     return refused({
@@ -110,7 +143,8 @@ async function authenticateByCertificate(evidence: Evidence, trust: Trust, at: D
   const path = buildAndValidatePath(leaf, {
     anchors: trust.anchors,
     intermediates: [...trust.intermediates, ...hints],
-    at,
+    ...period,
+    allowLeafAnchor: trust.allowLeafAnchor,
     purpose: { extendedKeyUsage: CODE_SIGNING },
   });
   const signature = await verifyWithLeaf(leaf, evidence, trust);

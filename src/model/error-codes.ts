@@ -57,6 +57,13 @@ export const ERROR_CODES = {
   E_VERIFICATION_PLUGIN: { exit: 1, retry: false },
   E_FORMAT_UNSUPPORTED: { exit: 1, retry: false },
 
+  // Time stamps.
+  E_TIMESTAMP_INVALID: { exit: 1, retry: false },
+  E_TIMESTAMP_MISMATCH: { exit: 1, retry: false },
+  E_TIMESTAMP_MISSING: { exit: 1, retry: false },
+  E_TIMESTAMP_UNTRUSTED: { exit: 1, retry: false },
+  E_TIMESTAMP_SERVICE: { exit: 3, retry: true },
+
   // What the registry answered.
   E_SUBJECT_NOT_FOUND: { exit: 1, retry: false },
   E_MANIFEST_INVALID: { exit: 1, retry: false },

@@ -13,6 +13,7 @@ import type {
   Prepared,
   PublicMaterial,
   Stored,
+  Testimony,
 } from "./signature.ts";
 
 export interface SigningOptions {
@@ -56,7 +57,14 @@ export interface Format {
   readSignedBytes(bytes: Uint8Array): Claims;
   /** @throws E_ALGORITHM_UNSUPPORTED, before any request, when key and format cannot work together. */
   prepare(subject: Subject, material: PublicMaterial, options: SigningOptions): Prepared;
-  assemble(prepared: Prepared, signature: Uint8Array, material: PublicMaterial, options: SigningOptions): Artefact;
+  /** @param testimony what witnesses say of `signature`; none unless given. */
+  assemble(
+    prepared: Prepared,
+    signature: Uint8Array,
+    material: PublicMaterial,
+    options: SigningOptions,
+    testimony?: readonly Testimony[],
+  ): Artefact;
   read(stored: Stored): Evidence | Malformed;
   /** Whether evidence by the same key says what `prepared` would say anew; without it, whether the same bytes were signed. */
   restates?(evidence: Evidence, prepared: Prepared, material: PublicMaterial): boolean;

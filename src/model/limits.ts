@@ -12,6 +12,10 @@ export const LIMITS = {
   signatures: 1000,
   payload: 1 * MiB,
   bundle: 4 * MiB,
+  /** One RFC 3161 token or response, its certificates inside. */
+  timestamp: 256 * KiB,
+  /** Time stamps of one signature. */
+  timestamps: 32,
   errorBody: 64 * KiB,
   token: 1 * MiB,
   tags: 100_000,
@@ -33,5 +37,7 @@ export const LIMITS = {
   requestTimeout: 30_000,
   connectTimeout: 10_000,
   retryAfter: 60_000,
+  /** How far a new time stamp may be from this machine's clock. */
+  clockSkew: 300_000,
   redirects: 5,
 } as const;

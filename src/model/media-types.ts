@@ -13,6 +13,8 @@ export const DOCKER_SCHEMA_1_SIGNED = "application/vnd.docker.distribution.manif
 export const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
 export const COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature";
 export const COSIGN_CERTIFICATE = "dev.sigstore.cosign/certificate";
+/** JSON: `{"SignedRFC3161Timestamp": …}`, base64 of a TimeStampResp. */
+export const COSIGN_TIMESTAMP = "dev.sigstore.cosign/rfc3161timestamp";
 export const COSIGN_CHAIN = "dev.sigstore.cosign/chain";
 
 /** Sigstore bundle v0.3 (sigstore/protobuf-specs, cosign specs/BUNDLE_SPEC.md). */

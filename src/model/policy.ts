@@ -10,6 +10,22 @@ export interface Trust {
   readonly allowedAlgorithms: readonly Algorithm[];
   /** Verifiers whose leniency is wanted: exactly what docs/differences.md says of them is let pass. */
   readonly compat?: readonly CompatName[] | undefined;
+  /** Whose time stamps count; absent: nobody's. */
+  readonly timestamps?: TimestampTrust | undefined;
+  /** A signer's certificate may be an anchor itself: trust in that one certificate, as in a Notary trust store. */
+  readonly allowLeafAnchor?: boolean | undefined;
+  /** The anchors are signing authorities of the Notary specification, which vouch for the time of what they sign, and nobody else counts. */
+  readonly signingAuthorities?: boolean | undefined;
+}
+
+/** Time-stamping authorities by their anchors, and what is asked of a signature. */
+export interface TimestampTrust {
+  readonly anchors: readonly Certificate[];
+  readonly intermediates: readonly Certificate[];
+  /** A signature without a time stamp does not count. */
+  readonly required: boolean;
+  /** `after-expiry`: time stamps are looked at only where a certificate of the path has expired. */
+  readonly when: "always" | "after-expiry";
 }
 
 export const COMPATS = ["notation"] as const;

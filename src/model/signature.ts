@@ -116,6 +116,8 @@ export interface Evidence {
   readonly certificates: readonly Certificate[];
   /** bundle: `verificationMaterial.publicKey.hint`. */
   readonly keyHint?: string | undefined;
+  /** DER TimeStampTokens (RFC 3161) over `signature`. */
+  readonly timestamps?: readonly Uint8Array[] | undefined;
   readonly claims: Claims;
   /** notation: what its signed attributes say. */
   readonly notary?: NotaryAttributes | undefined;
@@ -139,6 +141,26 @@ export interface NotaryAttributes {
   /** Annotations of the signed descriptor. */
   readonly userMetadata: Readonly<Record<string, string>>;
 }
+
+/** What a witness says of a signature: a DER TimeStampToken (RFC 3161 2.4.2) over the octets of the signature. */
+export interface Testimony {
+  readonly kind: "rfc3161";
+  readonly token: Uint8Array;
+}
+
+/** Whoever vouches that a signature is there: a time-stamping authority. */
+export interface Witness {
+  /**
+   * @param signature its octets, in the encoding that the format stores; what is attested is checked before it is handed back.
+   * @param algorithm tells the hash that fits the signature's strength.
+   */
+  attest(signature: Uint8Array, algorithm: Algorithm): Promise<Testimony>;
+}
+
+/** When a signature was there at the latest, by a witness that the caller trusts; `at` is ISO 8601 in UTC. */
+export type SigningTime =
+  | { readonly source: "none"; readonly at: null }
+  | { readonly source: "rfc3161"; readonly at: string };
 
 /** What the signed bytes claim. */
 export interface Claims {
@@ -187,5 +209,5 @@ export interface Finding {
   /** The leaf that was verified, for identity rules; absent for a bare key. */
   readonly certificate?: Certificate | undefined;
   readonly claims?: Claims | undefined;
-  readonly time: { readonly source: "none"; readonly at: null };
+  readonly time: SigningTime;
 }

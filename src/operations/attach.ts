@@ -12,7 +12,14 @@ import { problemOf } from "./problem.ts";
 import { recogniseSignature } from "./recognise-signature.ts";
 import { resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
-import { assembleVerified, findOwn, type SigningTask, signatureReport, storeAndReadBack } from "./store-signature.ts";
+import {
+  assembleVerified,
+  findOwn,
+  type SigningTask,
+  signatureReport,
+  storeAndReadBack,
+  type Witnessing,
+} from "./store-signature.ts";
 import { storesOf } from "./stores.ts";
 
 export interface AttachRequest {
@@ -26,6 +33,7 @@ export interface AttachRequest {
   /** What the caller takes the bytes for; told by the bytes themselves where absent. */
   readonly format?: FormatName | undefined;
   readonly options: Omit<SigningOptions, "annotations">;
+  readonly witnessing?: Witnessing | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -67,9 +75,9 @@ export async function attach(session: Session, request: AttachRequest): Promise<
     algorithm,
     encoding: signatureEncoding(algorithm, format),
   };
-  const task: SigningTask = { format, prepared, material, options };
+  const task: SigningTask = { format, prepared, material, options, witnessing: request.witnessing };
   const encoded = encodeSignature(signature, prepared.encoding, material.publicKey);
-  const artefact = await assembleVerified(task, encoded, session.host.now());
+  const artefact = await assembleVerified(task, encoded, () => session.host.now());
 
   const repository = session.open(reference);
   const [image, moved] = await Promise.all([

@@ -11,6 +11,7 @@ import { problemOf } from "./problem.ts";
 import { descendants, type Pinned, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
 import { type SubjectSignature, signSubject } from "./sign-subject.ts";
+import type { Witnessing } from "./store-signature.ts";
 import { expandTargets, type Targets } from "./targets.ts";
 
 export interface SignRequest {
@@ -22,6 +23,8 @@ export interface SignRequest {
   readonly recursive: boolean;
   /** Signs only what carries a signature already that this holds for; everything else is left alone. */
   readonly signedBy?: Requirement | undefined;
+  /** Has every signature witnessed; absent: none is. */
+  readonly witnessing?: Witnessing | undefined;
   readonly warnings: readonly string[];
 }
 

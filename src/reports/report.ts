@@ -43,7 +43,12 @@ const signature = z.strictObject({
   reasons: z.array(reason).describe("why it did not count; empty when it did"),
   algorithm: z.enum(ALGORITHMS).nullable(),
   signer: signer.nullable(),
-  time: z.strictObject({ source: z.literal("none"), at: z.null() }),
+  time: z
+    .discriminatedUnion("source", [
+      z.strictObject({ source: z.literal("none"), at: z.null() }),
+      z.strictObject({ source: z.literal("rfc3161"), at: z.iso.datetime({ precision: 3 }) }),
+    ])
+    .describe("when the signature was there at the latest, by a trusted time stamp"),
 });
 
 const verdict = z.enum(VERDICTS);

@@ -96,6 +96,12 @@ function keyIdentifiers(child: Certificate, issuer: Certificate): "same" | "diff
   return Buffer.compare(wanted, offered) === 0 ? "same" : "differ";
 }
 
+/** The subject key identifier of a certificate, where it has one that can be read. */
+export function subjectKeyIdentifier(certificate: Certificate): Buffer | undefined {
+  const found = identifier(certificate, EXTENSION.subjectKeyIdentifier);
+  return found && Buffer.from(found);
+}
+
 function identifier(certificate: Certificate, id: string): Uint8Array | undefined {
   const value = certificate.extensions.find(({ oid }) => oid === id)?.value;
   if (value === undefined) return undefined;

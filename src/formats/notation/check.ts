@@ -1,26 +1,27 @@
-import type { Algorithm } from "../../model/algorithm.ts";
 import type { Certificate } from "../../model/certificate.ts";
 import type { Digest } from "../../model/digest.ts";
 import { isCountersignError } from "../../model/errors.ts";
 import type { ManifestFacts } from "../../model/format.ts";
 import type { Trust } from "../../model/policy.ts";
-import type { Evidence, Finding, NotaryAttributes, PublicKey, Reason, SignerIdentity } from "../../model/signature.ts";
+import type { Evidence, Finding, NotaryAttributes, PublicKey, Reason } from "../../model/signature.ts";
 import { certificateSignatureFault, nameOf } from "../../trust/certificate-signature.ts";
-import { buildAndValidatePath, leafFaults, type PathResult } from "../../trust/path-validation.ts";
+import { buildAndValidatePath, type PathResult } from "../../trust/path-validation.ts";
 import { publicKeyFrom } from "../../trust/public-keys.ts";
 import { decodeSignature } from "../../trust/signature-encoding.ts";
 import { brokenRules } from "../../trust/verifier-rules.ts";
 import { verifySignature } from "../../trust/verify-signature.ts";
-import { certificateIdentity, keyIdentity, nothingTrusted, subjectReasons } from "../check.ts";
+import {
+  type Authentication,
+  authenticateInTime,
+  certificateIdentity,
+  keyIdentity,
+  nothingTrusted,
+  type Period,
+  subjectReasons,
+} from "../check.ts";
+import { NO_TIME } from "../signing-time.ts";
 import { algorithmOfKey } from "./algorithms.ts";
 import { instantOf } from "./times.ts";
-
-interface Authentication {
-  readonly reasons: readonly Reason[];
-  readonly algorithm: Algorithm | null;
-  readonly signer: SignerIdentity | null;
-  readonly certificate?: Certificate | undefined;
-}
 
 /**
  * Checks a Notary signature by the steps of the specification ("Signature Validation"): integrity, the certificates' profile, a valid
@@ -34,21 +35,20 @@ export async function checkNotary(
   at: Date,
   facts?: Promise<ManifestFacts | undefined>,
 ): Promise<Finding> {
-  const lenient = trust.compat?.includes("notation") ?? false;
-  const { reasons, ...authentication } = await authenticate(evidence, trust, at, lenient);
+  const lenient = isLenient(trust);
+  const { reasons, ...authentication } = await inTime(evidence, trust, at);
   return {
     format: evidence.format,
     place: evidence.place,
     reasons: [
       ...(lenient ? [] : (evidence.lapses ?? [])),
       ...reasons,
-      ...attributeReasons(evidence, at, lenient),
+      ...attributeReasons(evidence, trust, at),
       ...subjectReasons(evidence, subject),
       ...manifestReasons(evidence, await facts),
     ],
     ...authentication,
     claims: evidence.claims,
-    time: { source: "none", at: null },
   };
 }
 
@@ -65,8 +65,16 @@ export async function integrityReasons(evidence: Evidence, lenient: boolean): Pr
   return [...(await signatureReasons(key, evidence, undefined)), ...profileReasons(evidence.certificates, lenient)];
 }
 
-async function authenticate(evidence: Evidence, trust: Trust, at: Date, lenient: boolean): Promise<Authentication> {
-  const [leaf] = evidence.certificates;
+/** A signing authority's own time is as good as a time stamp; it is asked for none. */
+async function inTime(evidence: Evidence, trust: Trust, at: Date): ReturnType<typeof authenticateInTime> {
+  const { authenticSigningTime: signed } = attributesOf(evidence);
+  if (!trust.signingAuthorities || signed === undefined) return authenticateInTime(evidence, trust, at, authenticate);
+  return { ...(await authenticate(evidence, trust, { at: signed, until: signed })), time: NO_TIME };
+}
+
+async function authenticate(evidence: Evidence, trust: Trust, period: Period): Promise<Authentication> {
+  const lenient = isLenient(trust);
+  const [leaf, ...issuers] = evidence.certificates;
   if (leaf === undefined) return refused({ code: "E_CERTIFICATE_MISSING", message: "it comes without a certificate" });
   const key = keyOf(leaf);
   if ("code" in key) return { ...refused(key), signer: certificateIdentity(leaf) };
@@ -80,7 +88,7 @@ async function authenticate(evidence: Evidence, trust: Trust, at: Date, lenient:
     const reason: Reason = trust.keys.length === 0 ? nothingTrusted : { code: "E_KEY_MISMATCH", message };
     return { reasons: [reason, ...signature], algorithm, signer: certificateIdentity(leaf) };
   }
-  const path = pathOf(evidence, trust, at, lenient);
+  const path = pathOf(leaf, issuers, trust, period);
   const pathReasons = path.ok ? [] : path.reasons;
   const told = new Set(pathReasons.map(({ code }) => code));
   const others = [...signature, ...profileReasons(evidence.certificates, lenient)];
@@ -93,19 +101,19 @@ async function authenticate(evidence: Evidence, trust: Trust, at: Date, lenient:
 }
 
 /** The specification asks for no purpose of its own: its profile of certificates says which are forbidden. */
-function pathOf({ certificates }: Evidence, trust: Trust, at: Date, lenient: boolean): PathResult {
-  const [leaf, ...issuers] = certificates as readonly [Certificate, ...Certificate[]];
-  const { anchors, intermediates } = trust;
-  if (lenient && certificates.length === 1 && anchors.some(({ fingerprint }) => fingerprint === leaf.fingerprint)) {
-    const faults = leafFaults(leaf, at, undefined);
-    return faults.length === 0 ? { ok: true, path: [leaf] } : { ok: false, reasons: faults };
-  }
+function pathOf(leaf: Certificate, issuers: readonly Certificate[], trust: Trust, { at, until }: Period): PathResult {
   return buildAndValidatePath(leaf, {
-    anchors,
-    intermediates: [...intermediates, ...issuers],
+    anchors: trust.anchors,
+    intermediates: [...trust.intermediates, ...issuers],
     at,
+    until,
     purpose: { extendedKeyUsage: undefined },
+    allowLeafAnchor: trust.allowLeafAnchor ?? isLenient(trust),
   });
+}
+
+function isLenient({ compat }: Trust): boolean {
+  return compat?.includes("notation") ?? false;
 }
 
 function keyOf(leaf: Certificate): PublicKey | Reason {
@@ -152,7 +160,7 @@ function profileReasons(chain: readonly Certificate[], lenient: boolean): readon
     .map(({ code, message }) => ({ code, message }));
 }
 
-function attributeReasons(evidence: Evidence, at: Date, lenient: boolean): readonly Reason[] {
+function attributeReasons(evidence: Evidence, trust: Trust, at: Date): readonly Reason[] {
   const { scheme, expiry, signingTime, verificationPlugin } = attributesOf(evidence);
   const reasons: Reason[] = [];
   if (verificationPlugin !== undefined) {
@@ -160,9 +168,10 @@ function attributeReasons(evidence: Evidence, at: Date, lenient: boolean): reado
     const message = `the signature asks for the verification plugin ${name}, and plugins of verifiers are not run`;
     reasons.push({ code: "E_VERIFICATION_PLUGIN", message });
   }
-  if (scheme === "notary.x509.signingAuthority") {
-    const message =
-      "it is made under the scheme of signing authorities, which certificate authorities cannot vouch for";
+  if ((scheme === "notary.x509.signingAuthority") !== (trust.signingAuthorities ?? false)) {
+    const message = trust.signingAuthorities
+      ? "it is not made under the scheme of signing authorities, which alone are trusted here"
+      : "it is made under the scheme of signing authorities, and none is trusted here";
     reasons.push({ code: "E_CERTIFICATE_UNTRUSTED", message });
   }
   if (expiry !== undefined && at >= expiry) {
@@ -172,7 +181,7 @@ function attributeReasons(evidence: Evidence, at: Date, lenient: boolean): reado
   const outside = evidence.certificates.find(
     ({ notBefore, notAfter }) => signingTime < notBefore || signingTime > notAfter,
   );
-  if (!lenient && outside !== undefined) {
+  if (!isLenient(trust) && outside !== undefined) {
     const code = signingTime < outside.notBefore ? "E_CERTIFICATE_NOT_YET_VALID" : "E_CERTIFICATE_EXPIRED";
     const message = `it says that it was made at ${instantOf(signingTime)}, when ${nameOf(outside)} was not valid`;
     reasons.push({ code, message });

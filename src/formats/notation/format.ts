@@ -74,9 +74,10 @@ function formatOf(codec: EnvelopeCodec): Format {
       const bytes = this.signedBytes(subject, { ...options, algorithm });
       return { format: name, subject: subject.digest, bytes, algorithm, encoding: signatureEncoding(algorithm, ECDSA) };
     },
-    assemble(prepared, signature, material, options) {
+    assemble(prepared, signature, material, options, testimony = []) {
       ensureSigningChain(name, material);
       const { chain } = material;
+      const { agent = "countersign" } = options;
       const { attributes } = codec.readSigned(prepared.bytes);
       const certificates = chain.map(({ der }) => der);
       return {
@@ -84,7 +85,7 @@ function formatOf(codec: EnvelopeCodec): Format {
         mediaType: codec.mediaType,
         artifactType: NOTATION_SIGNATURE,
         typedByConfig: !options.artifactManifest,
-        bytes: codec.assemble(prepared.bytes, { signature, certificates }, options.agent ?? "countersign"),
+        bytes: codec.assemble(prepared.bytes, { signature, certificates, timestamp: testimony[0]?.token }, agent),
         annotations: {
           [NOTATION_THUMBPRINTS]: JSON.stringify(certificates.map(thumbprint)),
           [OCI_CREATED]: instantOf(attributes.signingTime),
@@ -122,6 +123,7 @@ function decode(stored: Stored): Evidence {
     signature: envelope.signature,
     encoding: signatureEncoding(envelope.algorithm, ECDSA),
     certificates: envelope.certificates.map(parseCertificate),
+    ...(envelope.timestamp !== undefined && { timestamps: [envelope.timestamp] }),
     claims,
     notary: notaryAttributes(envelope, claims.annotations),
     lapses: [...envelope.lapses, ...found],
