@@ -7,6 +7,14 @@ import { annotationsOf } from "./arguments.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfSign } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import {
+  addManifestOption,
+  addNotationOptions,
+  manifestReaders,
+  notationReaders,
+  notationSigning,
+  purposeOf,
+} from "./notation-options.ts";
 import { readOptions, switched, text, texts } from "./option-values.ts";
 import {
   addImageOptions,
@@ -38,6 +46,8 @@ const readers = {
   signingAlgorithm: text,
   signContainerIdentity: text,
   embedChain: switched,
+  ...manifestReaders,
+  ...notationReaders,
 };
 
 /** `sign IMAGE…`: reads the key and its certificates, checks them before the first request, signs, reads back, verifies. */
@@ -51,7 +61,7 @@ export const signVerb: Verb = {
       )
       .optionsGroup("Signing:");
     addKeyOptions(command)
-      .option("--format <names>", "cosign, bundle, or both by comma (default: cosign)")
+      .option("--format <names>", "cosign, bundle, notation, notation-cose; several by comma (default: cosign)")
       .option("-a, --annotation <key=value>", "signed beside the digest (repeatable)", collect)
       .addOption(
         new Option("--signing-algorithm <name>", "instead of what verifiers expect by default").choices(
@@ -60,6 +70,7 @@ export const signVerb: Verb = {
       )
       .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
       .option("--embed-chain", "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles");
+    addManifestOption(addNotationOptions(command));
     addSignedByOptions(command);
     addSignerOptions(command);
     addTimestampOptions(command);
@@ -72,7 +83,8 @@ export const signVerb: Verb = {
   async run(images, raw, terminal, world) {
     const options = readOptions(readers, raw);
     const formats = formatsOf(formatNames(options.format, options.newBundleFormat));
-    const annotations = annotationsOf(options.annotation ?? []);
+    const annotations = annotationsOf([...(options.annotation ?? []), ...(options.userMetadata ?? [])]);
+    const notation = notationSigning(options, formats);
     const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });
     await checkReportPlace(options.report, session.host);
     const targets = await loadTargets(session.host, images, options);
@@ -81,13 +93,19 @@ export const signVerb: Verb = {
     if (algorithm !== undefined && !isAlgorithm(algorithm))
       throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`, { hint: "see --help" });
     const { witnessing, warnings: unpinned } = await loadWitnessing(session.host, options);
-    const { signer, warnings } = await loadSigner(session.host, options, algorithm);
+    const { signer, warnings } = await loadSigner(session.host, options, algorithm, purposeOf(formats));
     const report = await session.finish(() =>
       sign(session, {
         targets,
         signer,
         formats,
-        options: { annotations, algorithm, identity: options.signContainerIdentity, embedChain: options.embedChain },
+        options: {
+          annotations,
+          algorithm,
+          identity: options.signContainerIdentity,
+          embedChain: options.embedChain,
+          ...notation,
+        },
         recursive: options.recursive ?? false,
         signedBy,
         witnessing,
@@ -120,6 +138,10 @@ Examples:
   Your own certificate authority, key in a CI variable, both formats, every platform:
   $ countersign sign --key env://SIGNING_KEY --certificate leaf.pem --certificate-chain chain.pem \\
       --format cosign,bundle --recursive registry.example.com/app@sha256:…
+
+  For clusters that verify with notation, root included, for a month:
+  $ countersign sign --key leaf.key --certificate leaf.pem --certificate-chain chain.pem --format notation \\
+      --expiry 30d registry.example.com/app:1.2
 
   A new key beside the old one, wherever the old one has signed:
   $ countersign sign --key new.key --all --signed-by old.pub registry.example.com/app

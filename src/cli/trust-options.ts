@@ -13,6 +13,7 @@ import { parsePublicKey } from "../trust/public-keys.ts";
 import { exactRule, patternRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
+import { addCompatOption, compatOf, compatReaders } from "./notation-options.ts";
 import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
 import { addTimestampTrustOptions, loadTimestampTrust, timestampTrustReaders } from "./timestamp-options.ts";
 
@@ -33,6 +34,7 @@ export const trustReaders = {
   annotation: texts,
   requireReference: oneOf(["none", "repository", "exact"]),
   allowAlgorithms: text,
+  ...compatReaders,
 };
 
 export function addTrustOptions(command: Command): Command {
@@ -56,7 +58,7 @@ export function addTrustOptions(command: Command): Command {
       "--certificate-oidc-issuer-regexp <re2>",
       "the same by RE2, over the whole text; no extension is the empty text",
     );
-  return addTimestampTrustOptions(command)
+  addTimestampTrustOptions(command)
     .optionsGroup("What else must hold:")
     .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
     .addOption(
@@ -65,6 +67,7 @@ export function addTrustOptions(command: Command): Command {
         .default("none"),
     )
     .option("--allow-algorithms <names>", "by comma; all that keys permit without it");
+  return addCompatOption(command);
 }
 
 export type TrustOptions = OptionValues<typeof trustReaders>;
@@ -95,6 +98,7 @@ export async function loadRequirement(
     anchors: await certificates(host, roots, "--ca-roots"),
     intermediates: await certificates(host, options.caIntermediates ?? [], "--ca-intermediates"),
     allowedAlgorithms: algorithms(options.allowAlgorithms),
+    compat: compatOf(options),
     timestamps: await loadTimestampTrust(host, options),
   };
   const authority: Authority = {

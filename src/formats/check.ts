@@ -21,7 +21,7 @@ export interface ExpectedType {
 }
 
 /** Who made a signature and how, or why that could not be established. */
-interface Authentication {
+export interface Authentication {
   readonly reasons: readonly Reason[];
   readonly algorithm: Algorithm | null;
   readonly signer: SignerIdentity | null;
@@ -40,7 +40,7 @@ export async function checkEvidence(
   at: Date,
   expected: ExpectedType,
 ): Promise<Finding> {
-  const { reasons, ...authentication } = await authenticateInTime(evidence, trust, at);
+  const { reasons, ...authentication } = await authenticateInTime(evidence, trust, at, authenticate);
   return {
     format: evidence.format,
     place: evidence.place,
@@ -51,7 +51,7 @@ export async function checkEvidence(
 }
 
 /** The time, or the span of one, at which a path must be valid. */
-interface Period {
+export interface Period {
   readonly at: Date;
   readonly until: Date;
 }
@@ -60,10 +60,11 @@ interface Period {
  * At the time of a trusted time stamp where there is one, else at `at`: what was signed while a certificate was valid stays signed
  * when it has expired.
  */
-async function authenticateInTime(
+export async function authenticateInTime(
   evidence: Evidence,
   trust: Trust,
   at: Date,
+  authenticate: (evidence: Evidence, trust: Trust, period: Period) => Promise<Authentication>,
 ): Promise<Authentication & { readonly time: SigningTime }> {
   const stamps = trust.timestamps;
   const now = { at, until: at };
@@ -90,7 +91,10 @@ async function authenticate(evidence: Evidence, trust: Trust, period: Period): P
   return { ...byCertificate, reasons: [...byKey.reasons, ...byCertificate.reasons] };
 }
 
-const nothingTrusted: Reason = { code: "E_CERTIFICATE_UNTRUSTED", message: "no key and no anchor is trusted here" };
+export const nothingTrusted: Reason = {
+  code: "E_CERTIFICATE_UNTRUSTED",
+  message: "no key and no anchor is trusted here",
+};
 
 async function authenticateByKey(evidence: Evidence, trust: Trust): Promise<Authentication> {
   const [leaf] = evidence.certificates;
@@ -196,7 +200,7 @@ export function keyHintOf({ spki }: PublicKey): string {
   return encodeBase64(createHash("sha256").update(spki).digest());
 }
 
-function subjectReasons({ claims }: Evidence, subject: Digest): Reason[] {
+export function subjectReasons({ claims }: Evidence, subject: Digest): Reason[] {
   if (claims.digests.includes(subject)) return [];
   const named = claims.digests.slice(0, 3).join(", ") || "no image";
   return [{ code: "E_SUBJECT_MISMATCH", message: `the signature is about ${named}, not about ${subject}` }];
@@ -212,11 +216,16 @@ function refused(reason: Reason): Authentication {
   return { reasons: [reason], algorithm: null, signer: null };
 }
 
-function keyIdentity({ fingerprint }: PublicKey): SignerIdentity {
+export function keyIdentity({ fingerprint }: PublicKey): SignerIdentity {
   return { subject: null, sans: [], issuer: null, fingerprint };
 }
 
-function certificateIdentity({ subject, alternativeNames, oidcIssuer, fingerprint }: Certificate): SignerIdentity {
+export function certificateIdentity({
+  subject,
+  alternativeNames,
+  oidcIssuer,
+  fingerprint,
+}: Certificate): SignerIdentity {
   return {
     subject: subject.text,
     sans: alternativeNames.map(({ value }) => value),

@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   E_KEY_MISMATCH: { exit: 1, retry: false },
   E_ALGORITHM_NOT_ALLOWED: { exit: 1, retry: false },
   E_SIGNATURE_INVALID: { exit: 1, retry: false },
+  E_SIGNATURE_EXPIRED: { exit: 1, retry: false },
   E_SIGNATURE_MALFORMED: { exit: 1, retry: false },
   E_PAYLOAD_MALFORMED: { exit: 1, retry: false },
   E_PAYLOAD_TYPE: { exit: 1, retry: false },
@@ -52,6 +53,8 @@ export const ERROR_CODES = {
   E_SUBJECT_MISMATCH: { exit: 1, retry: false },
   E_REFERENCE_MISMATCH: { exit: 1, retry: false },
   E_ANNOTATION_MISMATCH: { exit: 1, retry: false },
+  E_ATTRIBUTE_UNKNOWN: { exit: 1, retry: false },
+  E_VERIFICATION_PLUGIN: { exit: 1, retry: false },
   E_FORMAT_UNSUPPORTED: { exit: 1, retry: false },
 
   // Time stamps.

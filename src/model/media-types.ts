@@ -27,6 +27,11 @@ export const IN_TOTO_STATEMENT = "https://in-toto.io/Statement/v1";
 export const COSIGN_SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1";
 
 export const NOTATION_SIGNATURE = "application/vnd.cncf.notary.signature";
+export const NOTATION_PAYLOAD = "application/vnd.cncf.notary.payload.v1+json";
+export const NOTATION_THUMBPRINTS = "io.cncf.notary.x509chain.thumbprint#S256";
+export const JWS_ENVELOPE = "application/jose+json";
+export const COSE_ENVELOPE = "application/cose";
+export const OCI_CREATED = "org.opencontainers.image.created";
 
 const manifests = new Set([OCI_MANIFEST, DOCKER_MANIFEST]);
 const indexes = new Set([OCI_INDEX, DOCKER_MANIFEST_LIST]);

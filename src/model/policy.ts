@@ -8,10 +8,14 @@ export interface Trust {
   readonly anchors: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
   readonly allowedAlgorithms: readonly Algorithm[];
+  /** Verifiers whose leniency is wanted: exactly what docs/differences.md says of them is let pass. */
+  readonly compat?: readonly CompatName[] | undefined;
   /** Whose time stamps count; absent: nobody's. */
   readonly timestamps?: TimestampTrust | undefined;
   /** A signer's certificate may be an anchor itself: trust in that one certificate, as in a Notary trust store. */
   readonly allowLeafAnchor?: boolean | undefined;
+  /** The anchors are signing authorities of the Notary specification, which vouch for the time of what they sign, and nobody else counts. */
+  readonly signingAuthorities?: boolean | undefined;
 }
 
 /** Time-stamping authorities by their anchors, and what is asked of a signature. */
@@ -23,6 +27,9 @@ export interface TimestampTrust {
   /** `after-expiry`: time stamps are looked at only where a certificate of the path has expired. */
   readonly when: "always" | "after-expiry";
 }
+
+export const COMPATS = ["notation"] as const;
+export type CompatName = (typeof COMPATS)[number];
 
 /** How a text is compared: to the letter, or by RE2 over the whole text. */
 export type TextRule =

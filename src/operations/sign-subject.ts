@@ -54,9 +54,10 @@ async function signFormat(
   store: Store,
   format: Format,
   subject: Subject,
-  { signer, options, witnessing }: Signing,
+  { signer, options: asked, witnessing }: Signing,
   material: PublicMaterial,
 ): Promise<SignatureReport> {
+  const options = { ...asked, at: host.now() };
   const prepared = format.prepare(subject, material, options);
   const task: SigningTask = { format, prepared, material, options, witnessing };
   const own = await findOwn(store, task);

@@ -42,7 +42,7 @@ const ALL_SKIPPED = "no image carries a valid signature of those asked for with 
  */
 export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
   const material = await request.signer.describe();
-  const refusals = rehearse(request, material);
+  const refusals = rehearse(request, material, session.host.now());
   const { references, unlisted } = await expandTargets(session, request.targets);
   const seen = new Map<string, Promise<Outcome>>();
   let done = 0;
@@ -67,7 +67,7 @@ export async function sign(session: Session, request: SignRequest): Promise<Sign
  * Prepares a made-up subject in each format: a pair that cannot work is refused before the first request. What cosign will
  * not verify is told, a sentence each.
  */
-function rehearse({ formats, options }: SignRequest, material: PublicMaterial): readonly string[] {
+function rehearse({ formats, options }: SignRequest, material: PublicMaterial, at: Date): readonly string[] {
   const subject = {
     repository: "rehearsal.invalid/image",
     digest: `sha256:${"0".repeat(64)}`,
@@ -75,7 +75,7 @@ function rehearse({ formats, options }: SignRequest, material: PublicMaterial): 
     size: 0,
   } as const;
   return formats.flatMap((format) => {
-    const { algorithm } = format.prepare(subject, material, options);
+    const { algorithm } = format.prepare(subject, material, { ...options, at });
     return refusedByCosign(format.name, algorithm, material, options);
   });
 }
@@ -120,7 +120,7 @@ async function signPinned(
   { subject }: Pinned,
 ): Promise<Outcome> {
   const { signedBy } = request;
-  const left = signedBy && (await leftAlone(session, repository, reference, subject.digest, signedBy));
+  const left = signedBy && (await leftAlone(session, repository, reference, subject, signedBy));
   return left ?? signSubject(session, repository, subject, request, material);
 }
 

@@ -7,6 +7,7 @@ import type { TimestampTrust, Trust } from "../model/policy.ts";
 import type { Artefact, Evidence, Place, Prepared, PublicMaterial, Stored, Witness } from "../model/signature.ts";
 import type { SignReport } from "../reports/report.ts";
 import type { Store } from "../stores/store.ts";
+import { decodeSignature } from "../trust/signature-encoding.ts";
 import { verifyTimeStamp } from "../trust/time-stamp.ts";
 import { matchAlgorithm } from "../trust/verify-signature.ts";
 import { collect } from "./collect.ts";
@@ -48,7 +49,7 @@ export async function assembleVerified(task: SigningTask, signature: Uint8Array,
 }
 
 /**
- * The place of a signature over the same bytes by the same key, leaf and algorithm, when there is one, with a time stamp where one is
+ * The place of a signature that says the same by the same key, leaf and algorithm, when there is one, with a time stamp where one is
  * asked for: adding another would say nothing new.
  * @throws when what is stored could not be seen: writing could lose or repeat it.
  */
@@ -57,11 +58,14 @@ export async function findOwn(store: Store, task: SigningTask): Promise<Place | 
   const leaf = material.chain[0]?.fingerprint;
   const { kept, failures } = await collect([store], [format], prepared.subject, async (evidence) => {
     if ("reason" in evidence) return undefined;
-    if (!Buffer.from(evidence.signed).equals(prepared.bytes)) return undefined;
+    const repeats = format.restates ?? sameBytes;
+    if (!repeats(evidence, prepared, material)) return undefined;
     if (evidence.certificates[0]?.fingerprint !== leaf) return undefined;
     if (!isWitnessed(evidence, witnessing)) return undefined;
     const { publicKey } = material;
-    const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, evidence.signature);
+    const signature = decodeSignature(evidence.signature, evidence.encoding, publicKey);
+    if (signature === undefined) return undefined;
+    const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, signature);
     return matched === undefined ? undefined : evidence.place;
   });
   const [failure] = failures;
@@ -72,6 +76,10 @@ export async function findOwn(store: Store, task: SigningTask): Promise<Place | 
     });
   }
   return kept.find((place) => place !== undefined);
+}
+
+function sameBytes({ signed }: Evidence, { bytes }: Prepared): boolean {
+  return Buffer.from(signed).equals(bytes);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
-import type { Format } from "../model/format.ts";
+import type { Format, ManifestFacts } from "../model/format.ts";
 import type { Judgement, Requirement } from "../model/policy.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
@@ -20,8 +20,8 @@ export interface Wanted {
   /** As the caller asked for it, which is what `--require-reference exact` compares. */
   readonly reference: Reference;
   readonly digest: Digest;
-  /** The manifest has been fetched and checked already. */
-  readonly fetched: boolean;
+  /** The manifest, where it has been fetched and checked already. */
+  readonly fetched?: ManifestFacts | undefined;
 }
 
 /**
@@ -37,15 +37,17 @@ export async function verifyImage(
   const authorities = authoritiesOf(requirement);
   const at = session.host.now();
   const stores = storesOf(repository, session.host);
-  const [presence, { kept, failures }] = await Promise.all([
-    fetched ? undefined : absence(repository, digest),
+  const presence = fetched ?? present(repository, digest);
+  const facts = Promise.resolve(presence).then((found) => ("verdict" in found ? undefined : found));
+  const [found, { kept, failures }] = await Promise.all([
+    presence,
     collect(stores.all, allFormats(), digest, async (evidence, format) =>
       "reason" in evidence
         ? evidence
-        : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at)),
+        : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at, facts)),
     ),
   ]);
-  if (presence !== undefined) return presence;
+  if ("verdict" in found) return found;
   const judgement = judge({
     requirement,
     assessments: kept,
@@ -61,11 +63,11 @@ async function allFormats(): Promise<readonly Format[]> {
   return Object.values(formats);
 }
 
-/** Why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */
-async function absence(repository: Repository, digest: Digest): Promise<ImageOutcome | undefined> {
+/** Its manifest; or why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */
+async function present(repository: Repository, digest: Digest): Promise<ManifestFacts | ImageOutcome> {
   try {
-    if ((await repository.getManifest(digest)) !== undefined) return undefined;
-    return unresolved(digest, notFound(repository, digest));
+    const manifest = await repository.getManifest(digest);
+    return manifest ?? unresolved(digest, notFound(repository, digest));
   } catch (error) {
     return unresolved(digest, error);
   }

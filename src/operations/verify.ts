@@ -1,4 +1,5 @@
 import type { Digest } from "../model/digest.ts";
+import type { ManifestFacts } from "../model/format.ts";
 import type { Requirement, Verdict } from "../model/policy.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
@@ -57,7 +58,7 @@ async function verifyReference(
     repository: Repository,
     reference: Reference,
     digest: Digest,
-    fetched: boolean,
+    fetched: ManifestFacts | undefined,
   ): Promise<ImageOutcome> => {
     // With a reference required, what was asked for by another tag may be judged otherwise.
     const key = `${repository.name}@${digest} ${byReference(request.requirement) ? reference.tag : ""}`;
@@ -70,17 +71,19 @@ async function verifyReference(
     const reference = parseReference(text);
     const repository = session.open(reference);
     if (!request.recursive) {
-      const named = reference.digest;
-      const digest = named ?? (await resolve(repository, reference)).subject.digest;
-      return [{ reference: text, ...(await once(repository, reference, digest, named === undefined)) }];
+      if (reference.digest !== undefined) {
+        return [{ reference: text, ...(await once(repository, reference, reference.digest, undefined)) }];
+      }
+      const { subject } = await resolve(repository, reference);
+      return [{ reference: text, ...(await once(repository, reference, subject.digest, subject)) }];
     }
     const { subject, manifest } = await resolve(repository, reference);
     const children = await descendants(repository, manifest);
-    const own = once(repository, reference, subject.digest, true);
+    const own = once(repository, reference, subject.digest, subject);
     const others = children.map(async (child) => {
       const { digest } = child.subject;
       const named = { ...reference, tag: undefined, digest };
-      return { reference: formatReference(named), ...(await once(repository, named, digest, true)) };
+      return { reference: formatReference(named), ...(await once(repository, named, digest, child.subject)) };
     });
     return [{ reference: text, ...(await own) }, ...(await Promise.all(others))];
   } catch (error) {

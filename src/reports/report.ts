@@ -115,7 +115,7 @@ export const payloadReport = z.strictObject({
     .strictObject({
       algorithm: z.enum(ALGORITHMS),
       hash: z.enum(["sha256", "sha384", "sha512"]).nullable().describe("null: the scheme hashes by itself"),
-      encoding: z.enum(["der", "raw"]).describe("that is stored; attach takes others too"),
+      encoding: z.enum(["der", "p1363", "raw"]).describe("that is stored; attach takes others too"),
     })
     .nullable()
     .describe("how the key named is to sign; null when none is named"),
