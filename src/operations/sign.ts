@@ -11,6 +11,7 @@ import { problemOf } from "./problem.ts";
 import { descendants, type Pinned, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
 import { type SubjectSignature, signSubject } from "./sign-subject.ts";
+import type { Witnessing } from "./store-signature.ts";
 import { expandTargets, type Targets } from "./targets.ts";
 
 export interface SignRequest {
@@ -22,6 +23,8 @@ export interface SignRequest {
   readonly recursive: boolean;
   /** Signs only what carries a signature already that this holds for; everything else is left alone. */
   readonly signedBy?: Requirement | undefined;
+  /** Has every signature witnessed; absent: none is. */
+  readonly witnessing?: Witnessing | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -39,7 +42,7 @@ const ALL_SKIPPED = "no image carries a valid signature of those asked for with 
  */
 export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
   const material = await request.signer.describe();
-  const refusals = rehearse(request, material);
+  const refusals = rehearse(request, material, session.host.now());
   const { references, unlisted } = await expandTargets(session, request.targets);
   const seen = new Map<string, Promise<Outcome>>();
   let done = 0;
@@ -64,7 +67,7 @@ export async function sign(session: Session, request: SignRequest): Promise<Sign
  * Prepares a made-up subject in each format: a pair that cannot work is refused before the first request. What cosign will
  * not verify is told, a sentence each.
  */
-function rehearse({ formats, options }: SignRequest, material: PublicMaterial): readonly string[] {
+function rehearse({ formats, options }: SignRequest, material: PublicMaterial, at: Date): readonly string[] {
   const subject = {
     repository: "rehearsal.invalid/image",
     digest: `sha256:${"0".repeat(64)}`,
@@ -72,7 +75,7 @@ function rehearse({ formats, options }: SignRequest, material: PublicMaterial): 
     size: 0,
   } as const;
   return formats.flatMap((format) => {
-    const { algorithm } = format.prepare(subject, material, options);
+    const { algorithm } = format.prepare(subject, material, { ...options, at });
     return refusedByCosign(format.name, algorithm, material, options);
   });
 }
@@ -117,7 +120,7 @@ async function signPinned(
   { subject }: Pinned,
 ): Promise<Outcome> {
   const { signedBy } = request;
-  const left = signedBy && (await leftAlone(session, repository, reference, subject.digest, signedBy));
+  const left = signedBy && (await leftAlone(session, repository, reference, subject, signedBy));
   return left ?? signSubject(session, repository, subject, request, material);
 }
 

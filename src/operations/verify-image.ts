@@ -1,7 +1,7 @@
 import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
-import type { Format } from "../model/format.ts";
-import type { Judgement, Requirement } from "../model/policy.ts";
+import type { Format, ManifestFacts } from "../model/format.ts";
+import type { Judgement, Requirement, Validation } from "../model/policy.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { assess, judge } from "../policies/judge.ts";
@@ -21,8 +21,8 @@ export interface Wanted {
   /** As the caller asked for it, which is what `--require-reference exact` compares. */
   readonly reference: Reference;
   readonly digest: Digest;
-  /** The manifest has been fetched and checked already. */
-  readonly fetched: boolean;
+  /** The manifest, where it has been fetched and checked already. */
+  readonly fetched?: ManifestFacts | undefined;
   /** The only image of the run: what may be needed is asked for at once, though some of it in vain. */
   readonly alone?: boolean | undefined;
 }
@@ -41,15 +41,17 @@ export async function verifyImage(
   const at = session.host.now();
   const foretell = alone === true ? (subject: Digest) => foretellPayload(repository, subject) : undefined;
   const stores = storesOf(repository, session.host, { foretell });
-  const [presence, { kept, failures }] = await Promise.all([
-    fetched ? undefined : absence(repository, digest),
+  const presence = fetched ?? present(repository, digest);
+  const facts = Promise.resolve(presence).then((found) => ("verdict" in found ? undefined : found));
+  const [found, { kept, failures }] = await Promise.all([
+    presence,
     collect(stores.all, allFormats, digest, async (evidence, format) =>
       "reason" in evidence
         ? evidence
-        : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at)),
+        : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at, facts)),
     ),
   ]);
-  if (presence !== undefined) return presence;
+  if ("verdict" in found) return found;
   const judgement = judge({
     requirement,
     assessments: kept,
@@ -65,11 +67,11 @@ async function allFormats(): Promise<readonly Format[]> {
   return Object.values(formats);
 }
 
-/** Why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */
-async function absence(repository: Repository, digest: Digest): Promise<ImageOutcome | undefined> {
+/** Its manifest; or why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */
+async function present(repository: Repository, digest: Digest): Promise<ManifestFacts | ImageOutcome> {
   try {
-    if ((await repository.getManifest(digest)) !== undefined) return undefined;
-    return unresolved(digest, notFound(repository, digest));
+    const manifest = await repository.getManifest(digest);
+    return manifest ?? unresolved(digest, notFound(repository, digest));
   } catch (error) {
     return unresolved(digest, error);
   }
@@ -97,12 +99,16 @@ const statuses = {
   undetermined: "unreachable",
 } as const;
 
+function validationReport({ reasons, ...validation }: Validation) {
+  return { ...validation, reasons: reasons.map(({ code, message }) => ({ code, message })) };
+}
+
 function outcomeOf(digest: Digest, { verdict, signatures, failures }: Judgement): ImageOutcome {
   return {
     digest,
     verdict,
     status: statuses[verdict],
-    signatures: signatures.map(({ finding, format, trusted, reasons }) => ({
+    signatures: signatures.map(({ finding, format, trusted, reasons, validations }) => ({
       format,
       place: { kind: finding.place.kind, name: finding.place.name, digest: finding.place.digest ?? null },
       trusted,
@@ -110,6 +116,8 @@ function outcomeOf(digest: Digest, { verdict, signatures, failures }: Judgement)
       algorithm: finding.algorithm,
       signer: finding.signer === null ? null : { ...finding.signer, sans: [...finding.signer.sans] },
       time: { ...finding.time },
+      ...(finding.revocation && { revocation: finding.revocation.map((status) => ({ ...status })) }),
+      ...(validations && { validations: validations.map(validationReport) }),
     })),
     errors: failures.map(problemOfFailure),
   };

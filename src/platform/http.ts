@@ -18,6 +18,8 @@ export interface HttpOptions {
   readonly requestTimeout?: number | undefined;
   /** Called once, when the first request has gone out: what takes its answer can be loaded while that is on its way. */
   readonly onFirstSent?: (() => void) | undefined;
+  /** Refuses names that resolve to this machine, to link-local or metadata addresses, at connect time. What a proxy resolves is the proxy's. */
+  readonly outsideOnly?: boolean | undefined;
 }
 
 export type HttpExchange = Exchange & {
@@ -34,7 +36,7 @@ export type HttpExchange = Exchange & {
  */
 export function createExchange(options: HttpOptions = {}): HttpExchange {
   const gates = new Map<string, Semaphore>();
-  const routes = createRoutes(options.tls ?? {});
+  const routes = createRoutes(options.tls ?? {}, options.outsideOnly);
   const timeouts = {
     connect: options.connectTimeout ?? LIMITS.connectTimeout,
     total: options.requestTimeout ?? LIMITS.requestTimeout,

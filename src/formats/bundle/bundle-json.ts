@@ -9,8 +9,10 @@ import { decodeBase64, encodeBase64 } from "../base64.ts";
 export interface SigstoreBundle {
   readonly material: KeyMaterial;
   readonly envelope: Envelope;
+  /** DER TimeStampResp (RFC 3161), over the octets of the signature. */
+  readonly timestamps: readonly Uint8Array[];
   /** What else it holds that is read but not verified here. */
-  readonly unverified: { readonly logEntries: number; readonly timestamps: number };
+  readonly unverified: { readonly logEntries: number };
 }
 
 export type KeyMaterial =
@@ -30,13 +32,15 @@ export interface Envelope {
 /** The two ways in which v0.3 is written. */
 const mediaTypes: readonly string[] = [SIGSTORE_BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3"];
 const MAX_LOG_ENTRIES = 32;
-const MAX_TIMESTAMPS = 32;
 
 /** The JSON of a bundle, UTF-8, as protobuf's JSON mapping has it; the same bundle gives the same bytes. */
-export function encodeBundle({ material, envelope }: Omit<SigstoreBundle, "unverified">): Uint8Array {
+export function encodeBundle({ material, envelope, timestamps }: Omit<SigstoreBundle, "unverified">): Uint8Array {
   const document = {
     mediaType: SIGSTORE_BUNDLE,
-    verificationMaterial: encodeMaterial(material),
+    verificationMaterial: {
+      ...encodeMaterial(material),
+      ...(timestamps.length > 0 && { timestampVerificationData: encodeTimestamps(timestamps) }),
+    },
     dsseEnvelope: {
       payload: encodeBase64(envelope.payload),
       payloadType: envelope.payloadType,
@@ -44,6 +48,10 @@ export function encodeBundle({ material, envelope }: Omit<SigstoreBundle, "unver
     },
   };
   return new TextEncoder().encode(JSON.stringify(document));
+}
+
+function encodeTimestamps(timestamps: readonly Uint8Array[]): object {
+  return { rfc3161Timestamps: timestamps.map((response) => ({ signedTimestamp: encodeBase64(response) })) };
 }
 
 function encodeMaterial(material: KeyMaterial): object {
@@ -64,7 +72,9 @@ const bytes: Shape<Uint8Array> = (value, path) => {
   throw new Unfit(path, decoded === undefined ? "not base64" : "empty");
 };
 const certificate = objectOf({ rawBytes: bytes });
-const timestamps = objectOf({ rfc3161Timestamps: optional(listOf(anything, 0, MAX_TIMESTAMPS)) });
+const timestamps = objectOf({
+  rfc3161Timestamps: optional(listOf(objectOf({ signedTimestamp: optional(bytes) }), 0, LIMITS.timestamps)),
+});
 const material = objectOf({
   publicKey: optional(objectOf({ hint: optional(text(0, 1024)) })),
   certificate: optional(certificate),
@@ -120,10 +130,11 @@ export function decodeBundle(source: Uint8Array): SigstoreBundle {
   return {
     material: decodeMaterial(verificationMaterial),
     envelope: { payloadType: dsseEnvelope.payloadType, payload: dsseEnvelope.payload, signature: signature.sig },
-    unverified: {
-      logEntries: verificationMaterial.tlogEntries?.length ?? 0,
-      timestamps: verificationMaterial.timestampVerificationData?.rfc3161Timestamps?.length ?? 0,
-    },
+    timestamps: (verificationMaterial.timestampVerificationData?.rfc3161Timestamps ?? []).map(
+      // One without a value never verifies, and counts as such where time stamps count.
+      ({ signedTimestamp }) => signedTimestamp ?? new Uint8Array(),
+    ),
+    unverified: { logEntries: verificationMaterial.tlogEntries?.length ?? 0 },
   };
 }
 

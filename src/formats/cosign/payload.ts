@@ -5,7 +5,7 @@ import { anyObject, optional, readShape, refined, strictObjectOf, text } from ".
 import type { Claims } from "../../model/signature.ts";
 import { parseStrictJson } from "../../model/strict-json.ts";
 import { textsOf } from "../claimed-annotations.ts";
-import { goString, goStringMap } from "./go-json.ts";
+import { goString, goStringMap } from "../go-json.ts";
 
 /** `critical.type` of an image signature (cosign specs/SIGNATURE_SPEC.md). */
 export const PAYLOAD_TYPE = "cosign container image signature";
