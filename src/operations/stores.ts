@@ -3,6 +3,7 @@ import type { Repository } from "../oci/repository.ts";
 import type { Host } from "../platform/host.ts";
 import { createReferrersStore } from "../stores/referrers-store.ts";
 import { SETTLE } from "../stores/settle.ts";
+import { withSharedLook } from "../stores/shared-look.ts";
 import type { Store } from "../stores/store.ts";
 import { createTagStore, type TagStoreOptions } from "../stores/tag-store.ts";
 
@@ -14,6 +15,6 @@ export interface Stores {
 
 export function storesOf(repository: Repository, host: Host, tagOptions: TagStoreOptions = {}): Stores {
   const tag = createTagStore(repository, SETTLE, host, tagOptions);
-  const referrers = createReferrersStore(repository, SETTLE, host);
+  const referrers = withSharedLook(createReferrersStore(repository, SETTLE, host));
   return { all: [tag, referrers], of: (format) => (format === "cosign" ? tag : referrers) };
 }
