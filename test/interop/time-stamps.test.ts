@@ -1,13 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { serve } from "../../src/platform/serve.ts";
-import { fileOf } from "../support/countersign.ts";
+import { fileOf, runCountersign } from "../support/countersign.ts";
+import { authority, type Issued, issue } from "../trust/support/pki.ts";
 import { type CosignFormat, cosignImportKey, runCosign } from "./support/cosign.ts";
 import { signHere, verdictsOf, verifyHere } from "./support/countersign.ts";
+import { startDockerRegistry } from "./support/docker-registry.ts";
 import { type PushedImage, pushImage } from "./support/image.ts";
+import { notationSign, notationVerify } from "./support/notation.ts";
 import { describeWithPeer, requirePeer } from "./support/peers.ts";
 import { createPki, generateKey, type Pki } from "./support/pki.ts";
 import { type InteropRegistry, REGISTRIES } from "./support/registries.ts";
@@ -20,6 +23,8 @@ const formats: readonly CosignFormat[] = ["cosign", "bundle"];
 const identity = "https://ci.example.test/release";
 /** Time enough for one program to sign with a leaf, in milliseconds; the others wait for its end. */
 const LIFETIME = 20_000;
+const day = 86_400_000;
+const span = { notBefore: new Date(Date.now() - day), notAfter: new Date(Date.now() + 30 * day) };
 
 describeWithPeer(
   ["cosign", "timestamp-server", "docker-registry"],
@@ -154,6 +159,121 @@ describeWithPeer(
         });
       });
     }
+  },
+);
+
+describeWithPeer(
+  ["notation", "timestamp-server", "docker-registry"],
+  "Notary signatures, time-stamped, under a trust policy with a store of time-stamping authorities",
+  () => {
+    const root = issue({ ...authority("Company Root"), ...span });
+    const images = new Map<string, string>();
+    let tsa: TimestampServer;
+    let registry: InteropRegistry | undefined;
+
+    const leaf = (notAfter = span.notAfter) =>
+      issue({
+        subject: [
+          ["C", "US"],
+          ["ST", "WA"],
+          ["O", "Example"],
+        ],
+        issuer: root,
+        ca: false,
+        keyUsage: ["digitalSignature"],
+        extendedKeyUsage: ["1.3.6.1.5.5.7.3.3"],
+        ...span,
+        notAfter,
+      });
+
+    function folderOf(signatureVerification: object, roots = tsa.root): string {
+      const folder = temporaryFolder("notation");
+      for (const [type, pem] of [
+        ["ca", root.pem],
+        ["tsa", roots],
+      ] as const) {
+        const store = path.join(folder, "truststore", "x509", type, "company");
+        mkdirSync(store, { recursive: true });
+        writeFileSync(path.join(store, "root.pem"), pem);
+      }
+      const statement = { name: "all", registryScopes: ["*"], signatureVerification };
+      const trust = { trustStores: ["ca:company", "tsa:company"], trustedIdentities: ["*"] };
+      const document = { version: "1.0", trustPolicies: [{ ...statement, ...trust }] };
+      writeFileSync(path.join(folder, "trustpolicy.json"), JSON.stringify(document), { mode: 0o600 });
+      return folder;
+    }
+
+    /** Whether notation trusts, whether it is trusted here. */
+    async function both(name: string, folder: string): Promise<readonly boolean[]> {
+      const image = images.get(name) ?? "";
+      const [theirs, ours] = await Promise.all([
+        notationVerify(folder, image),
+        runCountersign(["verify", "--notation-config", folder, image]),
+      ]);
+      return [theirs.exitCode === 0, ours.exitCode === 0];
+    }
+
+    beforeAll(async () => {
+      tsa = await startTimestampServer();
+      registry = await startDockerRegistry();
+      const { host } = registry;
+      const push = async (name: string) => {
+        const { reference } = await pushImage(host, `notation/${name}`, name);
+        images.set(name, reference);
+        return reference;
+      };
+      const ends = new Date(Date.now() + LIFETIME);
+      const short = leaf(ends);
+      const long = leaf();
+      const key = (issued: Issued) => issued.key.export({ type: "pkcs8", format: "pem" }).toString();
+      const stamp = ["--timestamp-url", tsa.url, "--timestamp-roots", fileOf(tsa.root)];
+      const here = async (name: string, format: string, issued: Issued, flags: readonly string[]) => {
+        const image = await push(name);
+        const certificates = ["--certificate", fileOf(issued.pem), "--certificate-chain", fileOf(root.pem)];
+        const args = ["sign", "--format", format, "--key", fileOf(key(issued)), ...certificates, ...flags, image];
+        const done = await runCountersign(args);
+        expect(done.exitCode, done.stdout + done.stderr).toBe(0);
+      };
+      const theirs = async (name: string, envelope: "jws" | "cose") => {
+        const image = await push(name);
+        const flags = ["--timestamp-url", tsa.url, "--timestamp-root-cert", fileOf(tsa.root)];
+        const chain = short.pem + root.pem;
+        const done = await notationSign({ image, key: key(short), chain, envelope, fallbackTag: true, flags });
+        expect(done.exitCode, done.stderr).toBe(0);
+      };
+      await here("ours-jws", "notation", short, stamp);
+      await here("ours-cose", "notation-cose", short, stamp);
+      await theirs("theirs-jws", "jws");
+      await theirs("theirs-cose", "cose");
+      await here("unstamped-expired", "notation", short, []);
+      await here("unstamped", "notation", long, []);
+      await sleep(Math.max(0, ends.getTime() - Date.now()) + 1500);
+    });
+    afterAll(() => Promise.all([tsa?.stop(), registry?.stop()]));
+
+    it.each(["ours-jws", "ours-cose", "theirs-jws", "theirs-cose"])(
+      "%s outlives its certificate with both",
+      async (name) => {
+        expect(await both(name, folderOf({ level: "strict" }))).toEqual([true, true]);
+        const afterExpiry = folderOf({ level: "strict", verifyTimestamp: "afterCertExpiry" });
+        expect(await both(name, afterExpiry)).toEqual([true, true]);
+      },
+    );
+
+    it.each(["ours-jws", "theirs-cose"])("%s is refused by both where another authority is trusted", async (name) => {
+      const stranger = issue({ ...authority("Stranger"), ...span });
+      expect(await both(name, folderOf({ level: "strict" }, stranger.pem))).toEqual([false, false]);
+      expect(await both(name, folderOf({ level: "permissive" }, stranger.pem))).toEqual([true, true]);
+    });
+
+    it("what is not stamped is refused by both, but after expiry alone while its certificate is valid", async () => {
+      const always = folderOf({ level: "strict", verifyTimestamp: "always" });
+      const afterExpiry = folderOf({ level: "strict", verifyTimestamp: "afterCertExpiry" });
+      expect(await both("unstamped", always)).toEqual([false, false]);
+      expect(await both("unstamped", afterExpiry)).toEqual([true, true]);
+      expect(await both("unstamped-expired", always)).toEqual([false, false]);
+      expect(await both("unstamped-expired", afterExpiry)).toEqual([false, false]);
+    });
   },
 );
 

@@ -43,6 +43,8 @@ async function attempt(): Promise<TimestampServer | { readonly log: string }> {
     "--timestamp-signer",
     "memory",
     "--disable-ntp-monitoring",
+    // notation wants the authority's issuers inside the token.
+    "--include-chain-in-response",
   ];
   const child = spawn(requirePeer("timestamp-server"), args, {
     env: { HOME: temporaryFolder("timestamp-server") },
