@@ -130,7 +130,7 @@ async function verifyOne(
   return { digest, verdict: "trusted", status: "skipped", signatures: [], errors: [] };
 }
 
-function byReference(requirement: VerifyRequest["requirement"]): boolean {
+export function byReference(requirement: VerifyRequest["requirement"]): boolean {
   if ("requirementFor" in requirement) return false;
   return authoritiesOf(requirement).some(({ reference }) => reference === "exact");
 }
@@ -144,7 +144,7 @@ function skippedWarning(images: readonly ImageReport[]): readonly string[] {
 }
 
 /** The worst of all: what is refused decides before what could not be told; nothing at all is not trusted. */
-function overall(verdicts: readonly Verdict[]): Verdict {
+export function overall(verdicts: readonly Verdict[]): Verdict {
   for (const worst of ["untrusted", "unsigned", "undetermined"] as const) if (verdicts.includes(worst)) return worst;
   return verdicts.length === 0 ? "undetermined" : "trusted";
 }
