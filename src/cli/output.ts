@@ -53,7 +53,7 @@ export async function emit<T extends Report>(
   terminal: Terminal,
 ): Promise<ExitCode> {
   terminal.out(options.output === "json" ? jsonText(report) : text(report));
-  const failures = await writeReports(report, options.report ?? [], host);
+  const failures = await writeReports(report, exit, options.report ?? [], host);
   for (const failure of failures) tellError(failure, terminal);
   return exit === 0 && failures.length > 0 ? 3 : exit;
 }
