@@ -132,6 +132,9 @@ case $goal in
     required OCI_PROMOTE_IMAGES "$OCI_PROMOTE_IMAGES" "set it to NAME:TAG of each image, divided by spaces"
     required OCI_PROMOTE_SOURCE_REPO "$OCI_PROMOTE_SOURCE_REPO" "set it to REGISTRY[/PATH] that the images are under"
     required OCI_PROMOTE_DESTINATION_REPO "$OCI_PROMOTE_DESTINATION_REPO" "set it to REGISTRY[/PATH] that they go under"
+    case $OCI_PROMOTE_SOURCE_REPO$OCI_PROMOTE_DESTINATION_REPO in
+      *[[:space:]]*) fail "OCI_PROMOTE_SOURCE_REPO and OCI_PROMOTE_DESTINATION_REPO name one path each: remove the space" ;;
+    esac
     promote_all
     exit "$status"
     ;;

@@ -11,14 +11,14 @@ const verbs = ["sign", "verify", "promote", "payload", "attach"].flatMap((verb) 
 const noting = verbs
   .map(
     (verb) =>
-      `oci-pre-${verb}:\n\tsleep 0.2; echo pre-${verb} >>order\noci-post-${verb}:\n\techo post-${verb} >>order\n`,
+      `oci-pre-${verb}:\n\tsleep 0.1; echo pre-${verb} >>order\noci-post-${verb}:\n\techo post-${verb} >>order\n`,
   )
   .join("");
 /** A node that notes what it was asked to run, and does nothing. */
 const fakeNode = `#!/bin/sh
 if [ "$1" = --version ]; then echo v24.0.0; exit; fi
 [ "$FAIL" = "$2" ] && exit 3
-sleep 0.1
+sleep 0.05
 echo "$2" >>order
 `;
 

@@ -90,13 +90,13 @@ describeWithPeer("make", "values of variables", () => {
     project.write("node", `${tellingNode}echo "$(cat)"\n`);
     const given = {
       OCI_PROMOTE_IMAGES: "a:1 $(touch broken) b:2",
-      OCI_PROMOTE_SOURCE_REPO: "staging.example.com/`touch broken`/",
+      OCI_PROMOTE_SOURCE_REPO: "staging.example.com/`id>broken`/",
       OCI_PROMOTE_DESTINATION_REPO: "prod.example.com;touch",
       OCI_PROMOTE_FLAGS: "--dry-run",
       OCI_VERIFY_KEY: "a b",
     };
     const { stdout } = await project.make(["oci-promote-all"], { env: { ...env, ...given } });
-    const [from, to] = ["staging.example.com/`touch broken`", "prod.example.com;touch"];
+    const [from, to] = ["staging.example.com/`id>broken`", "prod.example.com;touch"];
     expect(stdout).toBe(
       [
         "<promote>\n<--key=a b>\n<--dry-run>\n<--images=->",
@@ -105,6 +105,18 @@ describeWithPeer("make", "values of variables", () => {
       ].join("\n"),
     );
     unharmed();
+  });
+});
+
+describeWithPeer("make", "paths to promote between", () => {
+  it("are one each: a line end in them makes no pair of its own", async () => {
+    const project = createProject({ Makefile: "include .countersign/make/countersign.mk\n", node: tellingNode });
+    const given = { OCI_PROMOTE_IMAGES: "a:1", OCI_PROMOTE_SOURCE_REPO: "a\nevil/b:1 evil/c:1\n" };
+    const run = await project.make(["oci-promote-all", "OCI_PROMOTE_DESTINATION_REPO=b", "COUNTERSIGN_NODE=./node"], {
+      env: given,
+    });
+    expect([run.exitCode, run.stdout]).toEqual([2, ""]);
+    expect(run.stderr).toContain("OCI_PROMOTE_DESTINATION_REPO name one path each");
   });
 });
 
