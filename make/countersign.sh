@@ -159,6 +159,12 @@ case $goal in
     attach "${OCI_PAYLOAD_FILE:-$stem.payload}" "${OCI_ATTACH_SIGNATURE:-$stem.sig}" "$OCI_ATTACH_REPORT" "$1"
     ;;
   *)
+    names=
+    for image in "$@"; do
+      names="$names $(file_name "$image")"
+    done
+    twice=$(printf '%s\n' $names | sort | uniq -d)
+    [ -z "$twice" ] || fail "several images of OCI_IMAGE_REFS would have the file $twice: name each once, or take them one by one"
     for image in "$@"; do
       name=$(file_name "$image")
       stem=$OCI_PAYLOAD_DIR/$name

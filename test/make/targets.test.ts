@@ -65,6 +65,12 @@ describeWithPeer("make", "a makefile that includes countersign.mk", () => {
     expect((await make("oci-verify-all", all)).stdout).toContain("3 images: 3 trusted\n");
   });
 
+  it("refuses a list of which two images would have one file", async () => {
+    const run = await make("oci-payload-all", "OCI_IMAGE_REFS=a.example/x/y:1 a.example/x_y:1");
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr).toContain("several images of OCI_IMAGE_REFS would have the file a.example_x_y_1:");
+  });
+
   it("passes more flags on, divided at spaces", async () => {
     const flags = ["OCI_SIGN_FLAGS=-a branch=main", "OCI_REGISTRY_FLAGS=--verbose --connections 1"];
     const signed = await make("oci-sign", `OCI_IMAGE_REF=${image("7")}`, ...flags);
