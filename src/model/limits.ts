@@ -16,6 +16,8 @@ export const LIMITS = {
   timestamp: 256 * KiB,
   /** Time stamps of one signature. */
   timestamps: 32,
+  /** A Markdown summary: what GitHub shows of one step. */
+  summary: 1 * MiB,
   errorBody: 64 * KiB,
   token: 1 * MiB,
   tags: 100_000,
