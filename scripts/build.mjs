@@ -33,8 +33,8 @@ function compile() {
 
 /** Files of the bundle by name, unminified, and the packages that went into it. */
 async function bundle() {
-  const entry = path.join(root, "build", "cli", "main.js");
-  if (!existsSync(entry)) fail("src/cli/main.ts is missing: nothing to start from");
+  const entry = path.join(root, "build", "main.js");
+  if (!existsSync(entry)) fail("src/main.ts is missing: nothing to start from");
   const { code, assets, stats } = await ncc(entry, {
     cache: false,
     minify: false,
@@ -103,6 +103,13 @@ const { files, packages } = await bundle();
 const program = await minify(files);
 inspect(program);
 program.set("index.js", `#!/usr/bin/env node\n${program.get("index.js")}`);
+// What action.yml names: a runner starts a file without arguments.
+for (const [name, word] of [
+  ["action.js", "github-action"],
+  ["action-post.js", "github-action-post"],
+]) {
+  program.set(name, `process.argv.splice(2, Infinity, "${word}");\nawait import("./index.js");\n`);
+}
 program.set("package.json", `${JSON.stringify({ type: "module" })}\n`);
 program.set("licenses.txt", renderNotices(packages, readFileSync("LICENSE", "utf8")));
 write(program);
