@@ -1,7 +1,7 @@
 import { CountersignError } from "../model/errors.ts";
 import { formatReference, parseReference } from "../oci/reference.ts";
 import { readBuildMetadata } from "./build-metadata.ts";
-import type { CommandName, InputName } from "./input-table.ts";
+import type { CommandName } from "./input-table.ts";
 import { type ActionInputs, linesOf } from "./inputs.ts";
 
 const HOW = {
@@ -42,6 +42,38 @@ export function imagesOf({ command, given }: Pick<ActionInputs, "command" | "giv
   return distinct(digest === undefined ? references : references.map((name) => pinned(name, digest)));
 }
 
+/** What goes where. */
+export interface Move {
+  readonly source: string;
+  readonly destination: string;
+}
+
+/**
+ * The promotions that the inputs name: `image`, at `digest` where there is one, to `destination`; or a line each of `images`.
+ * @throws E_USAGE, E_REFERENCE_INVALID.
+ */
+export function movesOf(inputs: Pick<ActionInputs, "command" | "given">): readonly Move[] {
+  const destination = inputs.given.get("destination");
+  const lines = linesOf(inputs.given.get("images"));
+  if (destination !== undefined) {
+    const [source, ...others] = imagesOf(inputs);
+    if (source === undefined || others.length > 0) throw notOneMove();
+    return [{ source, destination: checked(destination) }];
+  }
+  if (lines.length === 0 || inputs.given.has("image")) throw notOneMove();
+  return lines.map((line) => {
+    const [source, target, ...rest] = line.split(/\s+/).map(checked);
+    if (source === undefined || target === undefined || rest.length > 0) throw notOneMove();
+    return { source, destination: target };
+  });
+}
+
+function notOneMove(): CountersignError {
+  return new CountersignError("E_USAGE", "a promotion is of one source to one destination", {
+    hint: "write image: and destination:, or images: with SOURCE DESTINATION on each line",
+  });
+}
+
 /** Lines, or by commas, as docker/metadata-action writes tags. */
 function listOf(value: string): readonly string[] {
   return linesOf(value.replaceAll(",", "\n"));
@@ -75,6 +107,3 @@ function digestMissing(command: CommandName): CountersignError {
 function distinct(references: readonly string[]): readonly string[] {
   return [...new Set(references)];
 }
-
-/** Inputs that only `imagesOf` reads. */
-export const IMAGE_INPUTS: ReadonlySet<InputName> = new Set(["images", "image", "digest", "tags", "metadata"]);

@@ -27,6 +27,7 @@ const all = COMMANDS;
 const work = ["sign", "verify", "promote", "attach", "payload"] as const;
 const signing = ["sign"] as const;
 const judging = ["verify", "promote"] as const;
+const promoting = ["promote"] as const;
 const elsewhere = ["attach", "payload"] as const;
 const listed = ["sign", "verify", "promote"] as const;
 
@@ -40,6 +41,7 @@ export const INPUTS = {
   digest: { kind: "own", commands: work },
   tags: { kind: "own", commands: ["sign", "verify"] },
   metadata: { kind: "own", commands: ["sign", "verify"] },
+  destination: { kind: "own", commands: promoting },
   recursive: { kind: "switch", commands: listed },
 
   key: { kind: "materials", commands: ["sign", "verify", "promote"] },
@@ -69,12 +71,29 @@ export const INPUTS = {
   "require-reference": { kind: "text", commands: judging },
   "allow-algorithms": { kind: "text", commands: judging },
 
+  "destination-key": { kind: "materials", commands: promoting },
+  "destination-ca-roots": { kind: "materials", commands: promoting },
+  "destination-ca-intermediates": { kind: "materials", commands: promoting },
+  "destination-certificate-identity": { kind: "text", commands: promoting },
+  "dry-run": { kind: "switch", commands: promoting },
+  resign: { kind: "switch", commands: promoting },
+  "resign-key": { kind: "material", commands: promoting },
+  "resign-passphrase": { kind: "secret", commands: promoting },
+  "resign-certificate": { kind: "material", commands: promoting },
+  "resign-certificate-chain": { kind: "material", commands: promoting },
+  "resign-signer": { kind: "text", commands: promoting },
+  "resign-signer-token": { kind: "secret", commands: promoting },
+  "resign-format": { kind: "text", commands: promoting },
+
   payload: { kind: "own", commands: elsewhere },
   signature: { kind: "text", commands: ["attach"] },
 
   "registry-username": { kind: "text", commands: work },
   "registry-password": { kind: "secret", commands: work },
   "registry-token": { kind: "secret", commands: work },
+  "destination-username": { kind: "text", commands: promoting },
+  "destination-password": { kind: "secret", commands: promoting },
+  "destination-token": { kind: "secret", commands: promoting },
   "registry-cacert": { kind: "material", commands: work },
   "github-token": { kind: "own", commands: all, mayBeEmpty: true },
 

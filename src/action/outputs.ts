@@ -45,7 +45,7 @@ function pinnedImages({ rows }: ReportView): readonly string[] {
   return [...new Set(pinned)];
 }
 
-/** Signatures that count: of `verify` the trusted ones, of `sign` and `attach` those that are now there. */
+/** Signatures that count: of `verify` the trusted ones, of `sign` and `attach` those that are now there, of `promote` those that it made. */
 function signaturesOf(report: Report) {
   if (report.operation === "verify") {
     return report.images.flatMap(({ reference, digest, signatures }) =>
@@ -57,6 +57,14 @@ function signaturesOf(report: Report) {
   if (report.operation === "sign" || report.operation === "attach") {
     return report.images.flatMap(({ reference, digest, signatures }) =>
       signatures.map(({ format, place, signer }) => ({ reference, digest, format, place, signer })),
+    );
+  }
+  if (report.operation === "promote") {
+    return report.images.flatMap(({ destination, resigned }) =>
+      resigned.map(({ subject, format, place, signer }) => ({
+        ...{ reference: destination, digest: subject },
+        ...{ format, place, signer },
+      })),
     );
   }
   return [];

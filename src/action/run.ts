@@ -8,7 +8,7 @@ import type { ErrorReport, Report } from "../reports/report.ts";
 import { commandLineOf } from "./arguments.ts";
 import { refuseUntrustedEvent } from "./events.ts";
 import { stepFolder } from "./folder.ts";
-import { imagesOf } from "./images.ts";
+import { imagesOf, movesOf } from "./images.ts";
 import { COMMANDS, type CommandName } from "./input-table.ts";
 import { type ActionInputs, loadInputs } from "./inputs.ts";
 import { outputsOf } from "./outputs.ts";
@@ -58,8 +58,9 @@ function namedCommand({ env }: Host): CommandName {
 
 async function runCommand(inputs: ActionInputs, folder: string, host: Host, runner: Runner): Promise<Result> {
   const { command, given } = inputs;
-  const images = imagesOf(inputs);
-  const own: string[] = [];
+  const work = command === "promote" ? promotion(inputs) : { images: imagesOf(inputs), list: undefined };
+  const { images, list } = work;
+  const own: string[] = list === undefined ? [] : ["--images=-"];
   if (command === "payload") {
     const path = given.get("payload") ?? join(folder, "payload");
     own.push(`--out=${path}`);
@@ -84,8 +85,10 @@ async function runCommand(inputs: ActionInputs, folder: string, host: Host, runn
     ...host,
     env: { ...host.env, ...env, ...(token === undefined ? {} : { GITHUB_TOKEN: token }) },
     mask: runner.mask,
+    readStdin: async () => Buffer.from(list ?? ""),
   };
-  runner.startGroup(`countersign ${command}, ${images.length === 1 ? "1 image" : `${images.length} images`}`);
+  const count = list?.split("\n").length ?? (command === "promote" ? 1 : images.length);
+  runner.startGroup(`countersign ${command}, ${count === 1 ? "1 image" : `${count} images`}`);
   try {
     const exit = await runProgram(args, terminal, world);
     if (report === undefined) throw new CountersignError("E_BUG", `${command} ended without a report`);
@@ -93,6 +96,14 @@ async function runCommand(inputs: ActionInputs, folder: string, host: Host, runn
   } finally {
     runner.endGroup();
   }
+}
+
+/** One promotion as arguments, several as the list that the command line reads from its standard input. */
+function promotion(inputs: ActionInputs): { readonly images: readonly string[]; readonly list: string | undefined } {
+  const moves = movesOf(inputs);
+  const [only] = moves;
+  if (only !== undefined && moves.length === 1) return { images: [only.source, only.destination], list: undefined };
+  return { images: [], list: moves.map(({ source, destination }) => `${source} ${destination}`).join("\n") };
 }
 
 function failed(command: CommandName, thrown: unknown): Result {

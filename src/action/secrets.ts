@@ -39,7 +39,7 @@ function held(value: string, env: Host["env"]): readonly string[] {
 function isSecret(name: InputName, command: ActionInputs["command"], text: string): boolean {
   if (INPUTS[name].kind === "secret") return text !== "";
   if (text.includes("PRIVATE KEY")) return true;
-  const isKey = (name === "key" && command === "sign") || name === "signer-client-key";
+  const isKey = (name === "key" && command === "sign") || name === "resign-key" || name === "signer-client-key";
   return isKey && isMaterialText(text);
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { imagesOf } from "../../src/action/images.ts";
+import { imagesOf, movesOf } from "../../src/action/images.ts";
 import type { CommandName, InputName } from "../../src/action/input-table.ts";
 import { CountersignError } from "../../src/model/errors.ts";
 
@@ -99,5 +99,34 @@ describe("the images of a step", () => {
         }
       }),
     );
+  });
+});
+
+describe("what a step promotes", () => {
+  const moves = (inputs: Partial<Record<InputName, string>>) =>
+    movesOf({ command: "promote", given: new Map(Object.entries(inputs) as [InputName, string][]) });
+
+  it("is an image, at the digest that was built, to a destination", () => {
+    expect(moves({ image: "r.test/staging/app:1", digest, destination: "r.test/app:1" })).toEqual([
+      { source: `r.test/staging/app@${digest}`, destination: "r.test/app:1" },
+    ]);
+  });
+
+  it("is a source and a destination on each line", () => {
+    expect(moves({ images: "r.test/s/a:1  r.test/a:1\nr.test/s/b:1\tr.test/b:1\n" })).toEqual([
+      { source: "r.test/s/a:1", destination: "r.test/a:1" },
+      { source: "r.test/s/b:1", destination: "r.test/b:1" },
+    ]);
+  });
+
+  it.each([
+    ["no destination", { image: "r.test/a:1" }],
+    ["one word on a line", { images: "r.test/a:1" }],
+    ["three", { images: "a/b c/d e/f" }],
+    ["a flag", { images: "--resign r.test/a:1" }],
+    ["two sources for one destination", { images: "r.test/a:1\nr.test/b:1", destination: "r.test/c:1" }],
+    ["nothing", {}],
+  ])("is refused with %s", (_, inputs) => {
+    expect(() => moves(inputs)).toThrow(CountersignError);
   });
 });
