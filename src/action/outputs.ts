@@ -26,7 +26,8 @@ export function outputsOf(report: Report | ErrorReport, exit: ExitCode): Outputs
     ...code,
     verdict: view.verdict,
     digest: view.rows[0]?.digest ?? "",
-    images: fitting(pinnedImages(view).join("\n")),
+    // What a dry run plans is not there.
+    images: report.operation === "promote" && report.dryRun ? "" : fitting(pinnedImages(view).join("\n")),
     signatures: fitting(JSON.stringify(signaturesOf(report))),
   };
 }
@@ -61,10 +62,15 @@ function signaturesOf(report: Report) {
   }
   if (report.operation === "promote") {
     return report.images.flatMap(({ destination, resigned }) =>
-      resigned.map(({ subject, format, place, signer }) => ({
-        ...{ reference: destination, digest: subject },
-        ...{ format, place, signer },
-      })),
+      resigned
+        .filter(({ status }) => status !== "planned")
+        .map(({ subject, format, place, signer }) => ({
+          reference: destination,
+          digest: subject,
+          format,
+          place,
+          signer,
+        })),
     );
   }
   return [];

@@ -35,7 +35,7 @@ function withAdvice(command: CommandName, view: ReportView): ReportView {
     ...row,
     reasons: row.reasons.map((reason) => ({
       ...reason,
-      hint: adviceFor(command, reason, row.reference ?? undefined) ?? reason.hint,
+      hint: adviceFor(command, reason) ?? reason.hint,
     })),
   }));
   return { ...view, rows };
@@ -43,7 +43,7 @@ function withAdvice(command: CommandName, view: ReportView): ReportView {
 
 function renderError(command: CommandName, { error }: ErrorReport): Rendered {
   const { code, message } = error;
-  const mend = adviceFor(command, error, undefined) ?? error.hint;
+  const mend = adviceFor(command, error) ?? error.hint;
   const title = `countersign ${command}: ${code}`;
   return {
     annotations: workflowCommand("error", { title, lines: [message, ...(mend === null ? [] : [`mend: ${mend}`])] }),

@@ -236,6 +236,57 @@ describe("the two halves for keys elsewhere", () => {
   });
 });
 
+describe("a step that promotes", () => {
+  const trust = { key: publicPem };
+
+  it("verifies, copies and moves the tag, and puts out where the image is now", async () => {
+    await step({ command: "sign", image: `${name}:1`, key: pem });
+    const made = await step({ command: "promote", image: `${name}:1`, destination: `${name}-released:1`, ...trust });
+    expect(made.exit, made.log + made.annotations).toBe(0);
+    expect(made.outputs).toMatchObject({ verdict: "ok", images: `${name}-released@${image.digest}` });
+  });
+
+  it("signs at the destination with a key that is hidden from the log, and puts that signature out", async () => {
+    await step({ command: "sign", image: `${name}:1`, key: pem });
+    const other = makeKey("p256");
+    const inputs = {
+      image: `${name}:1`,
+      destination: `${name}-resigned:1`,
+      resign: "true",
+      "resign-key": keyPem(other),
+    };
+    const made = await step({ command: "promote", ...inputs, ...trust });
+    expect(made.exit, made.log + made.annotations).toBe(0);
+    expect(JSON.parse(made.outputs["signatures"] ?? "")).toEqual([
+      expect.objectContaining({ reference: `${name}-resigned:1`, digest: image.digest, format: "cosign" }),
+    ]);
+    expect(lineOf(made, "mask", keyPem(other).split("\n")[1] ?? "")).toBeGreaterThanOrEqual(0);
+    const verified = await step({ command: "verify", image: `${name}-resigned:1`, key: publicKeyPem(other) });
+    expect(verified.outputs["verdict"]).toBe("trusted");
+  });
+
+  it("writes nothing when it only shall say what it would do, or when the image does not verify", async () => {
+    const inputs = { image: `${name}:1`, destination: `${name}-kept:1`, ...trust };
+    const refused = await step({ command: "promote", ...inputs });
+    expect(refused.outputs).toMatchObject({ verdict: "refused", "exit-code": "1", images: "" });
+    await step({ command: "sign", image: `${name}:1`, key: pem });
+    registry.clear();
+    const planned = await step({ command: "promote", ...inputs, "dry-run": "true" });
+    expect(planned.exit, planned.annotations).toBe(0);
+    expect(planned.outputs).toMatchObject({ verdict: "ok", images: "", signatures: "[]" });
+    expect(registry.requests.filter(({ method }) => !["GET", "HEAD"].includes(method))).toEqual([]);
+  });
+
+  it("takes several, one a line, and says what became of each", async () => {
+    await step({ command: "sign", image: `${name}:1`, key: pem });
+    const images = `${name}:1 ${name}-a:1\n${name}:1 ${name}-b:2`;
+    const made = await step({ command: "promote", images, ...trust });
+    expect(made.exit, made.log + made.annotations).toBe(0);
+    expect(made.outputs["images"]).toBe(`${name}-a@${image.digest}\n${name}-b@${image.digest}`);
+    expect(made.said.find(({ kind }) => kind === "group")?.text).toBe("countersign promote, 2 images");
+  });
+});
+
 describe("what a step leaves behind", () => {
   it("is one folder in RUNNER_TEMP, which the post step is told of and removes", async () => {
     const made = await step({ command: "verify", image: `${name}:1`, key: publicPem });

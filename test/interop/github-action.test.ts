@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { createTestCa } from "../platform/tls-material.ts";
 import { withBasicAuth } from "../support/authentication.ts";
 import { startConnectProxy } from "../support/connect-proxy.ts";
@@ -14,6 +14,9 @@ import { actionCheckout, runAct } from "./support/act.ts";
 import { type DockerRegistry, startDockerRegistry } from "./support/docker-registry.ts";
 import { type PushedImage, pushImage } from "./support/image.ts";
 import { describeWithPeer } from "./support/peers.ts";
+
+// Each starts act, which starts several processes of Node.js.
+vi.setConfig({ testTimeout: 120_000 });
 
 const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -46,6 +49,12 @@ describeWithPeer(["act", "node24", "docker-registry"], "the action, in workflows
     seed += 1;
     image = await pushImage(registry.host, `app${seed}`, `image ${seed}`, "1");
     return `${registry.host}/app${seed}`;
+  };
+
+  const digestOf = async (name: string, tag: string) => {
+    const address = `http://${name.replace("/", "/v2/")}/manifests/${tag}`;
+    const answer = await fetch(address, { method: "HEAD", headers: { accept: image.mediaType } });
+    return answer.status === 404 ? undefined : (answer.headers.get("docker-content-digest") ?? undefined);
   };
 
   it("weighs what users fetch: dist/ is at most 8 MB", () => {
@@ -259,6 +268,125 @@ describeWithPeer(["act", "node24", "docker-registry"], "the action, in workflows
     expect(done.post).toEqual(["success", "success"]);
     expect(readdirSync(temporary)).toEqual([]);
     rmSync(temporary, { recursive: true });
+  });
+
+  it("promotes what was signed, whose tag at the destination then names it, and is the same the second time", async () => {
+    const name = await fresh();
+    const destination = `${registry.host}/released/app${seed}`;
+    const inputs = {
+      command: "promote",
+      image: name,
+      digest: image.digest,
+      destination: `${destination}:1`,
+      key: publicPem,
+    };
+    const done = await runAct(action, {
+      secrets: { SIGNING_KEY: pem },
+      workflow: workflow([
+        uses("sign", {
+          command: "sign",
+          image: `${name}:1`,
+          key: `\${{ secrets.SIGNING_KEY }}`,
+          format: "cosign,bundle",
+        }),
+        uses("promote", inputs),
+        uses("again", inputs),
+        uses("verify", { command: "verify", images: `\${{ steps.promote.outputs.images }}`, key: publicPem }),
+      ]),
+    });
+    expect(done.succeeded, done.text).toBe(true);
+    const promoted = done.step("promote");
+    expect(promoted.outputs).toMatchObject({
+      verdict: "ok",
+      "exit-code": "0",
+      digest: image.digest,
+      images: `${destination}@${image.digest}`,
+    });
+    expect(promoted.annotations).toEqual([]);
+    expect(promoted.summary).toContain("countersign promote: 1 image: 1 ok");
+    expect(done.step("again").summary).toContain("unchanged");
+    expect(done.step("verify").outputs).toMatchObject({ verdict: "trusted" });
+    expect(await digestOf(destination, "1")).toBe(image.digest);
+  });
+
+  it("promotes nothing that does not verify, and says which of several it was", async () => {
+    const signed = await fresh();
+    const good = image.digest;
+    const unsigned = await fresh();
+    const destination = `${registry.host}/refused`;
+    const images = `${signed}:1 ${destination}/good:1\n${unsigned}:1 ${destination}/bad:1`;
+    const done = await runAct(action, {
+      workflow: workflow([
+        uses("sign", { command: "sign", image: `${signed}:1`, key: pem }),
+        uses("promote", { command: "promote", images, key: publicPem }),
+      ]),
+    });
+    expect(done.succeeded).toBe(false);
+    const { outputs, annotations, summary } = done.step("promote");
+    expect(outputs).toMatchObject({ verdict: "refused", "exit-code": "1", images: `${destination}/good@${good}` });
+    expect(annotations.map(({ level, title }) => [level, title])).toEqual([["error", "countersign promote: refused"]]);
+    expect(annotations[0]?.message).toContain(`${destination}/bad:1`);
+    expect(annotations[0]?.message).not.toContain(`${destination}/good:1`);
+    expect(summary).toMatch(/^\| ❌ .*refused/m);
+    expect(await digestOf(`${destination}/good`, "1")).toBe(good);
+    expect(await digestOf(`${destination}/bad`, "1")).toBeUndefined();
+  });
+
+  it("does not promote on a comment, and comes to no registry", async () => {
+    const name = await fresh();
+    const destination = `${registry.host}/commented/app${seed}`;
+    const inputs = { command: "promote", image: `${name}:1`, destination: `${destination}:1`, key: publicPem };
+    const done = await runAct(action, {
+      event: "issue_comment",
+      payload: { repository: { id: 1 }, comment: { body: "/promote" } },
+      workflow: workflow([uses("promote", inputs)], "issue_comment"),
+    });
+    expect(done.succeeded).toBe(false);
+    expect(done.step("promote").annotations[0]?.title).toBe("countersign promote: E_EVENT_UNTRUSTED");
+    expect(await digestOf(destination, "1")).toBeUndefined();
+  });
+
+  it("runs as the reusable workflow promote.yml, which signs for the destination when it is told to", async () => {
+    const name = await fresh();
+    const destination = `${registry.host}/production/app${seed}`;
+    const { privateKey: other } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const otherPublic = createPublicKey(other).export({ type: "spki", format: "pem" }).toString();
+    const done = await runAct(action, {
+      secrets: { SIGNING_KEY: pem, RELEASE_KEY: other.export({ type: "pkcs8", format: "pem" }).toString() },
+      workflow: JSON.stringify({
+        on: ["push"],
+        jobs: {
+          build: {
+            "runs-on": "ubuntu-latest",
+            steps: [uses("sign", { command: "sign", image: `${name}:1`, key: `\${{ secrets.SIGNING_KEY }}` })],
+          },
+          promote: {
+            needs: "build",
+            uses: "example/countersign/.github/workflows/promote.yml@v1",
+            with: {
+              environment: "production",
+              image: `${name}:1`,
+              destination: `${destination}:1`,
+              key: publicPem,
+              resign: true,
+              "action-repository": "example/countersign",
+              "action-ref": "v1",
+            },
+            secrets: { RESIGN_KEY: `\${{ secrets.RELEASE_KEY }}` },
+          },
+          verify: {
+            needs: "promote",
+            "runs-on": "ubuntu-latest",
+            steps: [
+              uses("verify", { command: "verify", images: `\${{ needs.promote.outputs.images }}`, key: otherPublic }),
+            ],
+          },
+        },
+      }),
+    });
+    expect(done.succeeded, done.text).toBe(true);
+    expect(JSON.parse(done.step("promote").outputs["signatures"] ?? "")).toHaveLength(1);
+    expect(done.step("verify").outputs).toMatchObject({ verdict: "trusted", images: `${destination}@${image.digest}` });
   });
 
   it("runs as the reusable workflow sign.yml, at that workflow's own commit", async () => {
