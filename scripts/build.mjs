@@ -36,8 +36,8 @@ function compile() {
  * export, which is a third of what it takes to load them.
  */
 async function join() {
-  const entry = path.join("build", "cli", "main.js");
-  if (!existsSync(entry)) fail("src/cli/main.ts is missing: nothing to start from");
+  const entry = path.join("build", "main.js");
+  if (!existsSync(entry)) fail("src/main.ts is missing: nothing to start from");
   const outdir = path.join("build", "joined");
   const settings = { bundle: true, splitting: true, format: "esm", platform: "node", target: "node20" };
   await build({ entryPoints: [entry], outdir, packages: "external", legalComments: "none", ...settings });
@@ -116,6 +116,13 @@ const { files, packages } = await bundle(await join());
 const program = await minify(files);
 inspect(program);
 program.set("index.js", `#!/usr/bin/env node\n${program.get("index.js")}`);
+// What action.yml names: a runner starts a file without arguments.
+for (const [name, word] of [
+  ["action.js", "github-action"],
+  ["action-post.js", "github-action-post"],
+]) {
+  program.set(name, `process.argv.splice(2, Infinity, "${word}");\nrequire("./index.js");\n`);
+}
 program.set("package.json", `${JSON.stringify({ type: "commonjs" })}\n`);
 program.set("licenses.txt", renderNotices(packages, readFileSync("LICENSE", "utf8")));
 write(program);

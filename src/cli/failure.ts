@@ -13,14 +13,13 @@ import type { Terminal } from "./terminal.ts";
 export function reportError(thrown: unknown, operation: string, args: readonly string[], terminal: Terminal): ExitCode {
   const error = asCountersignError(thrown);
   tellError(error, terminal);
-  if (wantsJson(args)) {
-    const report: ErrorReport = {
-      schemaVersion: 1,
-      operation,
-      error: { code: error.code, message: error.message, hint: error.hint ?? null, retry: error.retry, place: null },
-    };
-    terminal.out(jsonText(report));
-  }
+  const report: ErrorReport = {
+    schemaVersion: 1,
+    operation,
+    error: { code: error.code, message: error.message, hint: error.hint ?? null, retry: error.retry, place: null },
+  };
+  terminal.report?.(report);
+  if (wantsJson(args)) terminal.out(jsonText(report));
   return error.exit;
 }
 

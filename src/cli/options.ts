@@ -43,9 +43,12 @@ export function addRegistryOptions(command: Command): Command {
     .option("--registry-username <name>", "user of the registry that the first image names")
     .option("--registry-password <source>", "its password: env://NAME, a file, or - for standard input")
     .option("--registry-token <source>", "a bearer token instead: env://NAME, a file, or -")
-    .option("--registry-cacert <file>", "PEM certificates to trust beside the system's, for HTTPS")
-    .option("--registry-client-cert <file>", "PEM certificate to show to the registry")
-    .option("--registry-client-key <file>", "its private key, PEM")
+    .option(
+      "--registry-cacert <source>",
+      "PEM certificates to trust beside the system's, for HTTPS: a path or env://NAME",
+    )
+    .option("--registry-client-cert <source>", "PEM certificate to show to the registry")
+    .option("--registry-client-key <source>", "its private key, PEM")
     .option("--allow-http-registry", "plain HTTP beyond loopback")
     .option("--allow-insecure-registry", "accept any HTTPS certificate; for tests only")
     .option("--token-realm <host>", "a host that may be sent the credentials for a token (repeatable)", list)

@@ -57,6 +57,7 @@ export async function emit<T extends Report>(
   host: Host,
   terminal: Terminal,
 ): Promise<ExitCode> {
+  terminal.report?.(report);
   terminal.out(options.output === "json" ? jsonText(report) : text(report));
   const failures = await writeReports(report, exit, options.report ?? [], host);
   for (const failure of failures) tellError(failure, terminal);

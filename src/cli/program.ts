@@ -9,6 +9,8 @@ import type { Verb } from "./verb.ts";
 import { verifyVerb } from "./verify-command.ts";
 import { VERSION } from "./version.ts";
 
+export type { Terminal } from "./terminal.ts";
+
 const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   sign: async () => (await import("./sign-command.ts")).signVerb,
   payload: async () => (await import("./payload-command.ts")).payloadVerb,

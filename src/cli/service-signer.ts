@@ -7,7 +7,7 @@ import { createRetrier } from "../platform/retry.ts";
 import { secureContext } from "../platform/tls.ts";
 import { createGithubToken } from "../services/github-token.ts";
 import { createSigningService, type SigningService } from "../services/signing-service.ts";
-import { readSecretFile, readVariable } from "../signers/key-source.ts";
+import { readKeyMaterial, readSecretFile, readVariable } from "../signers/key-source.ts";
 import { createServiceSigner, describedMaterial } from "../signers/service-signer.ts";
 import { about } from "./about.ts";
 import type { ExternalSignerRequest, LoadedSigner } from "./loaded-signer.ts";
@@ -113,7 +113,7 @@ async function tokenOf(
     // Its own connections: the service's CA and client certificate are not for the runner's host.
     const exchange = createExchange();
     const { env } = host;
-    return createGithubToken({
+    const token = createGithubToken({
       env,
       audience: audience || url.host,
       exchange,
@@ -121,6 +121,11 @@ async function tokenOf(
       now: () => host.now(),
       userAgent,
     });
+    return async () => {
+      const value = await token();
+      host.mask?.(value);
+      return value;
+    };
   }
   const token = await about("--signer-token", () => readToken(host, source));
   return async () => token;
@@ -141,7 +146,7 @@ async function readToken(host: Host, source: string): Promise<string> {
 
 async function pemOf(host: Host, flag: string, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const bytes = await about(flag, () => host.files.read(path, LIMITS.certificateFile));
+  const { bytes } = await about(flag, () => readKeyMaterial(path, host, LIMITS.certificateFile));
   return Buffer.from(bytes).toString("utf8");
 }
 

@@ -11,7 +11,7 @@ import { createExchange, type HttpExchange } from "../platform/http.ts";
 import { createNodeHost } from "../platform/node-host.ts";
 import { secureContext } from "../platform/tls.ts";
 import { oneLine } from "../reports/terminal.ts";
-import { readSecretFile, readVariable } from "../signers/key-source.ts";
+import { readKeyMaterial, readSecretFile, readVariable } from "../signers/key-source.ts";
 import { about } from "./about.ts";
 import { createProgress, type Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -190,9 +190,9 @@ function readingOnce({ readStdin }: Host): Host["readStdin"] {
 }
 
 async function textOf(host: Host, path: string | undefined): Promise<string | undefined> {
-  return path === undefined
-    ? undefined
-    : Buffer.from(await host.files.read(path, LIMITS.certificateFile)).toString("utf8");
+  if (path === undefined) return undefined;
+  const { bytes } = await readKeyMaterial(path, host, LIMITS.certificateFile);
+  return Buffer.from(bytes).toString("utf8");
 }
 
 async function destinationCredentials(

@@ -65,9 +65,12 @@ export function addSignerOptions(command: Command): Command {
       "bearer token: env://NAME, a file, -, or github-actions for the job's OIDC token",
     )
     .option("--signer-audience <text>", "audience of the OIDC token (default: host and port of the service)")
-    .option("--signer-cacert <file>", "PEM certificates to trust beside the system's, for HTTPS")
-    .option("--signer-client-cert <file>", "PEM certificate to show to the service")
-    .option("--signer-client-key <file>", "its private key, PEM");
+    .option(
+      "--signer-cacert <source>",
+      "PEM certificates to trust beside the system's, for HTTPS: a path or env://NAME",
+    )
+    .option("--signer-client-cert <source>", "PEM certificate to show to the service")
+    .option("--signer-client-key <source>", "its private key, PEM");
 }
 
 function list(value: string, before: string[] | undefined): string[] {

@@ -1,4 +1,5 @@
 import type { Progress } from "../operations/session.ts";
+import type { ErrorReport, Report } from "../reports/report.ts";
 import { oneLine } from "../reports/terminal.ts";
 
 /** Where a command writes. Reports go to `out`; progress, warnings and errors to `err`. */
@@ -7,6 +8,8 @@ export interface Terminal {
   err(text: string): void;
   /** Standard error is a terminal that a line may be redrawn on. */
   readonly interactive: boolean;
+  /** Is handed each report, and the error that ended a run without one, by doors that render them in their own way. */
+  readonly report?: ((report: Report | ErrorReport) => void) | undefined;
 }
 
 export function processTerminal(): Terminal {

@@ -15,6 +15,8 @@ export const ERROR_CODES = {
   E_FILE_UNWRITABLE: { exit: 2, retry: false },
   E_COMMAND: { exit: 2, retry: false },
   E_ENVIRONMENT_EMPTY: { exit: 2, retry: false },
+  E_INPUT_EMPTY: { exit: 2, retry: false },
+  E_EVENT_UNTRUSTED: { exit: 2, retry: false },
   E_PATTERN_INVALID: { exit: 2, retry: false },
   E_ALGORITHM_UNSUPPORTED: { exit: 2, retry: false },
   E_INSECURE_ADDRESS: { exit: 2, retry: false },

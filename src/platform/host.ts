@@ -14,6 +14,8 @@ export interface Host {
   readStdin(limit: number): Promise<Uint8Array>;
   readonly homeDirectory: string;
   readonly temporaryDirectory: string;
+  /** Is told each secret that the program is given by others, before its first use, where logs are cleaned of such texts. */
+  readonly mask?: ((secret: string) => void) | undefined;
 }
 
 export interface Files {

@@ -36,6 +36,7 @@ export async function createTestCa(name: string) {
         new x509.SubjectAlternativeNameExtension([
           { type: "dns", value: "localhost" },
           { type: "dns", value: "registry.test" },
+          { type: "dns", value: "ghcr.io" },
           { type: "ip", value: "127.0.0.1" },
         ]),
       ],
