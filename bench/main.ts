@@ -14,27 +14,28 @@ import { measureStartUp } from "./measure-start-up.ts";
 import { startRegistries } from "./registries.ts";
 import { describeBound, holds, renderSection, type Section } from "./results.ts";
 
-const usage = `node bench/run.mjs [--quick] [--only PART]… [--verbose]
+const usage = `node bench/run.mjs [--quick] [--verbose] [PART]…
 
 Measures dist/ beside cosign on one registry and writes bench/RESULTS.md. Ends in 1 when a bound is broken.
 
   --quick     50 images and few repeats; writes nothing
-  --only      requests, latency, bulk, notation, signing-service or start-up; writes nothing
+  PART        requests, latency, bulk, notation, signing-service or start-up, and no other; writes nothing
   --verbose   lists the requests of each command
 `;
 
 const parts = ["requests", "latency", "bulk", "notation", "signing-service", "start-up"] as const;
 type Part = (typeof parts)[number];
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: "boolean", default: false },
-    only: { type: "string", multiple: true },
     verbose: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
-const unknown = values.only?.find((name) => !parts.some((part) => part === name));
+const only = positionals.length === 0 ? undefined : positionals;
+const unknown = only?.find((name) => !parts.some((part) => part === name));
 if (values.help || unknown !== undefined) {
   console.log(usage);
   process.exit(values.help ? 0 : 2);
@@ -44,7 +45,7 @@ if (!existsSync(program)) {
   process.exit(2);
 }
 
-const { quick, only, verbose } = values;
+const { quick, verbose } = values;
 const registries = await startRegistries();
 const contenders = await createContenders();
 const [dockerRegistry, embedded] = registries;

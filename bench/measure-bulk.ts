@@ -1,7 +1,8 @@
 import { mapConcurrently } from "../src/platform/parallel.ts";
 import { pushImage } from "../test/interop/support/image.ts";
+import { askBarely } from "./bare-client.ts";
 import { type Action, type Contenders, FORMATS, type FormatName, type Run } from "./contenders.ts";
-import { startDelayingProxy } from "./delaying-proxy.ts";
+import { type DelayingProxy, startDelayingProxy } from "./delaying-proxy.ts";
 import type { BenchRegistry } from "./registries.ts";
 import { type Bound, milliseconds, type Section } from "./results.ts";
 import { median } from "./statistics.ts";
@@ -9,6 +10,10 @@ import { median } from "./statistics.ts";
 const REPOSITORIES = 10;
 const COSIGN_AT_A_TIME = 2;
 const LEAST_RATIO = 10;
+/** Far away cosign takes minutes for all: of so many its time is measured, and scaled. */
+const COSIGN_SAMPLE = 100;
+/** As ours has at most. */
+const CONNECTIONS = 32;
 const MOST_MEMORY = 200;
 /** Where the ratio is held to its bound; without a delay the registry shares the machine, and its own work bounds both. */
 const FAR = 50;
@@ -32,10 +37,11 @@ export async function measureBulk(
       proxy.reset(0);
       const signedByOurs = await fleets(host, `bulk/${format}/ours-${roundTrip}`, count, times);
       const [fleet = []] = signedByOurs;
-      const [forCosign = []] = await fleets(host, `bulk/${format}/cosign-${roundTrip}`, count, 1);
+      const sample = roundTrip === FAR ? Math.min(count, COSIGN_SAMPLE) : count;
+      const [forCosign = []] = await fleets(host, `bulk/${format}/cosign-${roundTrip}`, sample, 1);
       const works: Record<Action, { ours: readonly (readonly string[])[]; cosign: readonly string[] }> = {
         sign: { ours: signedByOurs, cosign: forCosign },
-        verify: { ours: signedByOurs.map(() => fleet), cosign: fleet },
+        verify: { ours: signedByOurs.map(() => fleet), cosign: fleet.slice(0, sample) },
       };
       for (const action of ["sign", "verify"] as const) {
         const { ours: rounds, cosign: images } = works[action];
@@ -43,12 +49,13 @@ export async function measureBulk(
         const runs: (Run & { readonly peak: number })[] = [];
         for (const round of rounds) runs.push(await contenders.oursAll(action, format, round));
         const ours = median(runs.map((run) => run.milliseconds));
-        const peer = await cosignEach(contenders, action, format, images);
+        const peer = ((await cosignEach(contenders, action, format, images)) / images.length) * count;
         const peak = Math.max(...runs.map((run) => run.peak)) / MiB;
         const ratio = peer / ours;
         rows.push([
           ...[action, format, `${roundTrip} ms`, milliseconds(ours), milliseconds(peer)],
           ...[`${ratio.toFixed(1)} times`, `${Math.round(peak)} MiB`],
+          await leastOf(action, roundTrip, peer, () => bareTime(registry, proxy, contenders, format, fleet, times)),
         ]);
         const what = `${action} of ${count} images, ${format}, ${roundTrip} ms`;
         if (roundTrip === FAR) {
@@ -61,11 +68,44 @@ export async function measureBulk(
   await proxy.close();
   return {
     title: `${count} images`,
-    note: `In ${REPOSITORIES} repositories of ${registry.kind} on the same machine. Ours: one run for all, with its default settings, the median of ${times}; \`sign\` includes reading back and verifying. cosign: a run for each image, ${COSIGN_AT_A_TIME} at a time.`,
-    head: ["", "format", "round trip", "ours", "cosign", "faster", "peak memory"],
+    note: `In ${REPOSITORIES} repositories of ${registry.kind} on the same machine. Ours: one run for all, with its default settings, the median of ${times}; \`sign\` includes reading back and verifying. cosign: a run for each image, ${COSIGN_AT_A_TIME} at a time; at ${FAR} ms of ${Math.min(count, COSIGN_SAMPLE)} images, its time scaled to ${count}. The registry's own time: a client that sends the same requests as ours and looks at no answer; with the registry on the same processors nothing that asks for as much can be faster.`,
+    head: ["", "format", "round trip", "ours", "cosign", "faster", "peak memory", "the registry's own time"],
     rows,
     bounds,
   };
+}
+
+/** Only without a delay, and only what can be asked again: elsewhere the cell is empty. */
+async function leastOf(
+  action: Action,
+  roundTrip: number,
+  peer: number,
+  measure: () => Promise<number>,
+): Promise<string> {
+  if (action !== "verify" || roundTrip === FAR) return "";
+  const least = await measure();
+  return `${milliseconds(least)}, ${(peer / least).toFixed(1)} times faster`;
+}
+
+/** How long the registry takes to answer what ours asks to verify `images`. */
+async function bareTime(
+  registry: BenchRegistry,
+  proxy: DelayingProxy,
+  contenders: Contenders,
+  format: FormatName,
+  images: readonly string[],
+  times: number,
+): Promise<number> {
+  proxy.reset(0);
+  await contenders.oursAll(
+    "verify",
+    format,
+    images.map((image) => image.replace(registry.host, proxy.host)),
+  );
+  const paths = proxy.turns.map(({ path }) => path);
+  const runs: number[] = [];
+  for (let turn = 0; turn < times; turn += 1) runs.push(await askBarely(registry.host, paths, CONNECTIONS));
+  return median(runs);
 }
 
 async function cosignEach(

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Builds dist/ from src/: tsc (types checked) -> build/, esbuild joins what is loaded together -> build/joined/, ncc adds the
 // packages -> one small index.js and a chunk for each import(), esbuild minifies them all. The same sources give the same bytes in every folder: CI rebuilds and compares.
-import { execFileSync } from "node:child_process";
+import * as childProcess from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ function fail(message) {
 function compile() {
   rmSync("build", { recursive: true, force: true });
   try {
-    execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+    childProcess.execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
       stdio: ["ignore", "inherit", "inherit"],
     });
   } catch {
@@ -57,7 +57,7 @@ async function bundle(entry) {
   for (const problem of [...errors, ...warnings]) console.error(`build: ${problem.message}`);
   if (errors.length + warnings.length > 0) fail("ncc complained: mend what it names above");
 
-  const files = new Map([["index.js", code.replace(/^#!.*\n/, "")]]);
+  const files = new Map([["index.js", startProcessesLate(code.replace(/^#!.*\n/, ""))]]);
   for (const [name, asset] of Object.entries(assets)) {
     if (name === "package.json") continue;
     // Anything but a chunk is a file that a dependency reads at run time, which a bundle cannot promise to find.
@@ -66,6 +66,15 @@ async function bundle(entry) {
     files.set(name, asset.source.toString());
   }
   return { files, packages: collectPackages(stats.compilation.modules, root) };
+}
+
+/** commander loads what starts processes as it is loaded itself, and only needs it for commands that are programs of their own. */
+function startProcessesLate(code) {
+  const eager = 'module.exports = require("node:child_process");';
+  if (code.split(eager).length !== 2) fail("node:child_process is not loaded as it was: see startProcessesLate");
+  const names = Object.keys(childProcess).filter((name) => name !== "default");
+  const getters = names.map((name) => `get ${name}() { return require("node:child_process").${name}; }`);
+  return code.replace(eager, `module.exports = { ${getters.join(", ")} };`);
 }
 
 async function minify(files) {

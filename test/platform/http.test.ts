@@ -64,6 +64,29 @@ async function failure(work: Promise<unknown>): Promise<CountersignError> {
 }
 
 describe("an exchange over HTTP", () => {
+  it("tells once that its first request has gone out, before the answer comes", async () => {
+    const events: string[] = [];
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const origin = await serving(async (request) => {
+      await held;
+      return hello(request);
+    });
+    const exchange = client({
+      onFirstSent() {
+        events.push("sent");
+        answer();
+      },
+    });
+    for (const name of ["first", "second"]) {
+      await textOf(await exchange(get(origin)));
+      events.push(name);
+    }
+    expect(events).toEqual(["sent", "first", "second"]);
+  });
+
   it("carries method, address, headers and body there, and status, headers and body back", async () => {
     const origin = await serving(async ({ method, url, headers, body }) => ({
       status: 201,
