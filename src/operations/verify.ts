@@ -1,6 +1,7 @@
 import type { Digest } from "../model/digest.ts";
 import type { ManifestFacts } from "../model/format.ts";
 import type { Requirement, Verdict } from "../model/policy.ts";
+import type { FormatName } from "../model/signature.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
@@ -16,6 +17,8 @@ export interface VerifyRequest {
   readonly requirement: Requirement;
   /** Every image of an index beside the index itself. */
   readonly recursive: boolean;
+  /** Signatures of these formats alone are looked for; of all, unless told. */
+  readonly formats?: readonly FormatName[] | undefined;
   /** Said in the report. */
   readonly warnings: readonly string[];
 }
@@ -63,7 +66,8 @@ async function verifyReference(
     // With a reference required, what was asked for by another tag may be judged otherwise.
     const key = `${repository.name}@${digest} ${byReference(request.requirement) ? reference.tag : ""}`;
     const known =
-      seen.get(key) ?? verifyImage(session, repository, { reference, digest, fetched }, request.requirement);
+      seen.get(key) ??
+      verifyImage(session, repository, { reference, digest, fetched }, request.requirement, request.formats);
     seen.set(key, known);
     return known;
   };
