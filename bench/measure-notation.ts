@@ -33,7 +33,7 @@ export async function measureNotation(registries: readonly BenchRegistry[], coun
   const [chain, root] = [file("chain.pem", leaf.issuers), file("root.pem", pki.root)];
   const flags = {
     sign: ["--format", "notation", "--key", key, "--certificate", certificate, "--certificate-chain", chain],
-    verify: ["--ca-roots", root, "--certificate-subject", SUBJECT],
+    verify: ["--ca-roots", root, "--certificate-subject", SUBJECT, "--format", "notation"],
   };
   const ours = (action: "sign" | "verify", images: readonly string[]) => {
     const list = file("images", `${images.join("\n")}\n`);

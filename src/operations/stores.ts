@@ -11,10 +11,13 @@ import { createTagStore, type TagStoreOptions } from "../stores/tag-store.ts";
 export interface Stores {
   readonly all: readonly Store[];
   of(format: FormatName): Store;
+  /** Those in which signatures of any of these formats are kept. */
+  holding(formats: readonly FormatName[]): readonly Store[];
 }
 
 export function storesOf(repository: Repository, host: Host, tagOptions: TagStoreOptions = {}): Stores {
   const tag = createTagStore(repository, SETTLE, host, tagOptions);
   const referrers = withSharedLook(createReferrersStore(repository, SETTLE, host));
-  return { all: [tag, referrers], of: (format) => (format === "cosign" ? tag : referrers) };
+  const of = (format: FormatName) => (format === "cosign" ? tag : referrers);
+  return { all: [tag, referrers], of, holding: (formats) => [...new Set(formats.map(of))] };
 }
