@@ -1,5 +1,13 @@
 import { ERROR_CODES, type ExitCode } from "../model/error-codes.ts";
-import type { AttachReport, ListReport, Problem, SignReport, VerifyReport } from "../reports/report.ts";
+import type {
+  AttachReport,
+  ListReport,
+  LoadReport,
+  Problem,
+  SaveReport,
+  SignReport,
+  VerifyReport,
+} from "../reports/report.ts";
 
 /** 0 all trusted; 1 an image untrusted or unsigned; 3 else; 70 whatever else there is when a bug of ours stopped an image. */
 export function exitOfVerify(report: VerifyReport): ExitCode {
@@ -14,6 +22,11 @@ export function exitOfSign(report: SignReport | AttachReport): ExitCode {
 }
 
 export function exitOfList(report: ListReport): ExitCode {
+  return worst(report.images.flatMap(({ errors }) => errors));
+}
+
+/** 0 every image came whole. */
+export function exitOfCarry(report: SaveReport | LoadReport): ExitCode {
   return worst(report.images.flatMap(({ errors }) => errors));
 }
 

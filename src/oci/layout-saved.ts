@@ -56,13 +56,16 @@ export function withSavedImage(index: LayoutIndex, saved: SavedImage): readonly 
     // Saved by cosign, or put there without a name: now it has one.
     return name !== undefined || entry.descriptor.digest !== image.digest;
   });
-  const listed = new Set(kept.map(({ descriptor }) => descriptor.digest));
-  const added = referrers.filter(({ digest }) => !listed.has(digest) && digest !== image.digest);
+  const own = new Map(referrers.map((referrer) => [referrer.digest, referrer]));
+  own.delete(image.digest);
+  const known = new Map(
+    kept.filter((entry) => nameOf(entry) === undefined).map((entry) => [entry.descriptor.digest, entry]),
+  );
   return [
     entryFor(image, { ...kinded(kind), ...names }),
     ...attached,
-    ...added.map((descriptor) => entryFor(descriptor, descriptor.annotations ?? {})),
-    ...kept,
+    ...[...own].map(([digest, referrer]) => known.get(digest) ?? entryFor(referrer, referrer.annotations ?? {})),
+    ...kept.filter((entry) => nameOf(entry) !== undefined || !own.has(entry.descriptor.digest)),
   ];
 }
 

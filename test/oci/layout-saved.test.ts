@@ -116,6 +116,7 @@ describe("a second image saved into a folder", () => {
 
   it("saved again changes nothing", () => {
     expect(summary(save(both, image("two")))).toEqual(summary(both));
+    expect(summary(save(save(both, image("one")), image("two")))).toEqual(summary(both));
   });
 });
 
