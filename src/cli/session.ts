@@ -4,7 +4,7 @@ import { createCredentials, type ExplicitCredentials } from "../oci/credentials.
 import { openLayout } from "../oci/layout.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { createRegistry } from "../oci/registry-client.ts";
-import type { Repository } from "../oci/repository.ts";
+import type { StreamingRepository } from "../oci/repository.ts";
 import type { Session } from "../operations/session.ts";
 import type { Host } from "../platform/host.ts";
 import { createExchange } from "../platform/http.ts";
@@ -91,8 +91,8 @@ export async function openSession(
       log(`${error.message}; trying again in ${(delay / 1000).toFixed(1)} s`),
   });
   const progress = createProgress(terminal, verb);
-  const opened = new Map<string, Repository>();
-  const open = (reference: Reference): Repository => {
+  const opened = new Map<string, StreamingRepository>();
+  const open = (reference: Reference): StreamingRepository => {
     const known = opened.get(reference.name);
     if (known !== undefined) return known;
     const repository =

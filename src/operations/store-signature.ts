@@ -114,7 +114,7 @@ async function ensureVerifies(format: Format, stored: Stored, subject: Digest, t
 }
 
 /** Trust in nothing but what signs: the key itself, or the top of its own chain where there is one above the leaf. */
-function ownTrust(material: PublicMaterial): Trust {
+export function ownTrust(material: PublicMaterial): Trust {
   const issuers = material.chain.slice(1);
   const top = issuers.at(-1);
   if (top === undefined)
