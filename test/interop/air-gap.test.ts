@@ -239,7 +239,14 @@ describeWithPeer(["cosign", "docker-registry"], "an image across an air gap, wit
         for (const { digest } of [index, ...children]) {
           for (const format of formats) await expectVerified(`${host()}/whole-loaded/app@${digest}`, format);
         }
-        const attested = ["verify-attestation", "--new-bundle-format=false", "--insecure-ignore-tlog=true", "--key", keyFile, to];
+        const attested = [
+          "verify-attestation",
+          "--new-bundle-format=false",
+          "--insecure-ignore-tlog=true",
+          "--key",
+          keyFile,
+          to,
+        ];
         await done(runCosign(attested));
       },
     );
