@@ -51,6 +51,5 @@ in the folder, where an image is named oci:FOLDER or oci:FOLDER:TAG.
 
 Examples:
   $ countersign save --dir carried registry.example.com/app:1.2
-  $ tar -C carried -cf carried.tar .
-  $ countersign verify --key cosign.pub oci:carried
+  $ countersign save --dir carried --tags 'v*' registry.example.com/app
 `;
