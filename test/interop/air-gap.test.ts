@@ -1,11 +1,14 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { ListReport } from "../../src/reports/report.ts";
-import { runCountersign } from "../support/countersign.ts";
+import { countersignProgram, runCountersign } from "../support/countersign.ts";
+import { slow, withFaults } from "../support/faults.ts";
 import { type StartedRegistry, startRegistry } from "../support/start-registry.ts";
 import {
   type Completed,
@@ -287,6 +290,41 @@ describeWithPeer(["cosign", "docker-registry"], "an image across an air gap, wit
       const loaded = await runCountersign(["load", "--dir", changed, `${inside.host}/changed/app:1`]);
       expect([loaded.exitCode, loaded.stdout]).toEqual([1, expect.stringContaining("E_DIGEST_MISMATCH")]);
       expect((await fetch(`${inside.origin}/v2/changed/app/manifests/1`)).status).toBe(404);
+    });
+  });
+
+  describe("a save that is killed", () => {
+    it("at any moment leaves a folder in which neither program finds an image; the next run completes it", async () => {
+      const slowly = await startRegistry({ wrap: [(handler) => withFaults(handler, [{ fault: slow(15) }])] });
+      const { index } = await pushIndex(slowly.host, "app", ["amd64", "arm64"], "1");
+      for (const format of formats) await done(cosignSign({ image: index.reference, format, key: key.privateKey }));
+      const image = `${slowly.host}/app:1`;
+      const start = performance.now();
+      await save(image, newFolder("whole"));
+      const whole = performance.now() - start;
+      const moments = 8;
+      let unfinished = 0;
+      for (let moment = 0; moment < moments; moment += 1) {
+        const folder = newFolder("killed");
+        const child = spawn(process.execPath, [countersignProgram(), "save", "--dir", folder, image], {
+          env: { PATH: "/usr/bin:/bin", HOME: work },
+          stdio: "ignore",
+        });
+        const ended = once(child, "exit");
+        await sleep(whole * ((moment + Math.random()) / moments));
+        child.kill("SIGKILL");
+        const [code] = await ended;
+        if (code !== 0) {
+          unfinished += 1;
+          const [verdict = ""] = await verdicts(`oci:${folder}`);
+          expect(["untrusted E_SUBJECT_NOT_FOUND", "untrusted E_LAYOUT_INVALID", "trusted"]).toContain(verdict);
+          if (verdict !== "trusted") expect((await cosignLocally(folder)).exitCode).not.toBe(0);
+        }
+        await save(image, folder);
+        expect(await verdicts(`oci:${folder}`)).toEqual(["trusted"]);
+      }
+      expect(unfinished).toBeGreaterThan(moments / 2);
+      await slowly.close();
     });
   });
 });
