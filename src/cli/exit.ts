@@ -4,6 +4,7 @@ import type {
   ListReport,
   LoadReport,
   Problem,
+  PromoteReport,
   SaveReport,
   SignReport,
   VerifyReport,
@@ -18,6 +19,11 @@ export function exitOfVerify(report: VerifyReport): ExitCode {
 
 /** 0 every image carries its signatures; else the worst of what went wrong, where 1 beats 3. */
 export function exitOfSign(report: SignReport | AttachReport): ExitCode {
+  return worst(report.images.flatMap(({ errors }) => errors));
+}
+
+/** 0 every image is where it shall be, or planned to be; else the worst of what went wrong, where 1 beats 3. */
+export function exitOfPromote(report: PromoteReport): ExitCode {
   return worst(report.images.flatMap(({ errors }) => errors));
 }
 

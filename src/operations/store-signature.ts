@@ -122,7 +122,7 @@ export function ownTrust(material: PublicMaterial): Trust {
   return { keys: [], anchors: [top], intermediates: issuers.slice(0, -1), allowedAlgorithms: ALGORITHMS };
 }
 
-function signerOf(material: PublicMaterial): SignatureReport["signer"] {
+export function signerOf(material: PublicMaterial): SignatureReport["signer"] {
   const leaf = material.chain[0];
   if (leaf === undefined) return { subject: null, sans: [], issuer: null, fingerprint: material.publicKey.fingerprint };
   return {

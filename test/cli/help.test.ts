@@ -7,6 +7,7 @@ import { addCosignFlags, withOwnSpelling } from "../../src/cli/cosign-flags.ts";
 import { listVerb } from "../../src/cli/list-command.ts";
 import { loadVerb } from "../../src/cli/load-command.ts";
 import { payloadVerb } from "../../src/cli/payload-command.ts";
+import { promoteVerb } from "../../src/cli/promote-command.ts";
 import { quickstartVerb } from "../../src/cli/quickstart-command.ts";
 import { saveVerb } from "../../src/cli/save-command.ts";
 import { signVerb } from "../../src/cli/sign-command.ts";
@@ -22,6 +23,7 @@ const verbs = {
   payload: payloadVerb,
   attach: attachVerb,
   verify: verifyVerb,
+  promote: promoteVerb,
   list: listVerb,
   save: saveVerb,
   load: loadVerb,
