@@ -80,7 +80,7 @@ async function timed(work: () => Promise<Completed>, images?: number): Promise<R
  * A module that writes a process's peak memory to a file as it ends. Linux keeps it for the program alone; what
  * `resourceUsage` tells includes the process that it was forked from.
  */
-function tellPeak(target: string): string {
+export function tellPeak(target: string): string {
   const source = `
     import { readFileSync, writeFileSync } from "node:fs";
     process.once("exit", () => {

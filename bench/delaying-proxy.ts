@@ -19,6 +19,8 @@ export interface Turn {
   readonly start: number;
   /** The last byte of the answer has gone. */
   readonly end: number;
+  /** Bytes of both bodies. */
+  readonly bytes: number;
 }
 
 /** Stands before a registry, makes it seem far away, and writes down what it is asked. */
@@ -50,16 +52,20 @@ export async function startDelayingProxy(target: string): Promise<DelayingProxy>
 
   const forward = (message: IncomingMessage, answer: ServerResponse, start: number) => {
     const { method = "", url: path = "" } = message;
+    let bytes = 0;
+    const count = (chunk: Buffer) => {
+      bytes += chunk.length;
+    };
     const [host, port] = target.split(":");
     // The Host header stays: the registry makes its Location addresses of it, and they must lead through here.
     const outgoing = request({ agent, host, port, method, path, headers: endToEnd(message.headers) }, (incoming) => {
       const { statusCode: status = 0, headers } = incoming;
       answer.writeHead(status, endToEnd(headers));
-      answer.once("finish", () => turns.push({ method, path, status, start, end: performance.now() }));
-      incoming.pipe(answer);
+      answer.once("finish", () => turns.push({ method, path, status, start, end: performance.now(), bytes }));
+      incoming.on("data", count).pipe(answer);
     });
     outgoing.once("error", () => answer.destroy());
-    message.pipe(outgoing);
+    message.on("data", count).pipe(outgoing);
   };
 
   const server = createServer({ noDelay: true, keepAliveTimeout: 60_000 }, (message, answer) => {

@@ -8,6 +8,7 @@ import { createContenders, program } from "./contenders.ts";
 import { measureBulk } from "./measure-bulk.ts";
 import { measureLatency } from "./measure-latency.ts";
 import { measureNotation } from "./measure-notation.ts";
+import { measurePromotion } from "./measure-promotion.ts";
 import { measureRequests } from "./measure-requests.ts";
 import { measureSigningService } from "./measure-signing-service.ts";
 import { measureStartUp } from "./measure-start-up.ts";
@@ -19,11 +20,11 @@ const usage = `node bench/run.mjs [--quick] [--verbose] [PART]…
 Measures dist/ beside cosign on one registry and writes bench/RESULTS.md. Ends in 1 when a bound is broken.
 
   --quick     50 images and few repeats; writes nothing
-  PART        requests, latency, bulk, notation, signing-service or start-up, and no other; writes nothing
+  PART        requests, latency, bulk, notation, promotion, signing-service or start-up, and no other; writes nothing
   --verbose   lists the requests of each command
 `;
 
-const parts = ["requests", "latency", "bulk", "notation", "signing-service", "start-up"] as const;
+const parts = ["requests", "latency", "bulk", "notation", "promotion", "signing-service", "start-up"] as const;
 type Part = (typeof parts)[number];
 
 const { values, positionals } = parseArgs({
@@ -56,6 +57,7 @@ const measures: Record<Part, () => Promise<Section>> = {
   latency: () => measureLatency(registries, contenders, quick ? 3 : 11),
   bulk: () => measureBulk(dockerRegistry, contenders, quick ? 50 : 500, quick ? 1 : 3),
   notation: () => measureNotation(registries, quick ? 50 : 200),
+  promotion: () => measurePromotion(quick ? 1 : 3),
   "signing-service": () => measureSigningService(embedded, quick ? 50 : 200, quick ? 1 : 5),
   "start-up": () => measureStartUp(contenders, quick ? 7 : 41),
 };

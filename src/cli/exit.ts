@@ -1,6 +1,15 @@
 import type { ExitCode } from "../model/error-codes.ts";
 import { exitOfProblem } from "../reports/outcome.ts";
-import type { AttachReport, ListReport, Problem, PromoteReport, SignReport, VerifyReport } from "../reports/report.ts";
+import type {
+  AttachReport,
+  ListReport,
+  LoadReport,
+  Problem,
+  PromoteReport,
+  SaveReport,
+  SignReport,
+  VerifyReport,
+} from "../reports/report.ts";
 
 /** 0 all trusted; 1 an image untrusted or unsigned; 3 else; 70 whatever else there is when a bug of ours stopped an image. */
 export function exitOfVerify(report: VerifyReport): ExitCode {
@@ -20,6 +29,11 @@ export function exitOfPromote(report: PromoteReport): ExitCode {
 }
 
 export function exitOfList(report: ListReport): ExitCode {
+  return worst(report.images.flatMap(({ errors }) => errors));
+}
+
+/** 0 every image came whole. */
+export function exitOfCarry(report: SaveReport | LoadReport): ExitCode {
   return worst(report.images.flatMap(({ errors }) => errors));
 }
 

@@ -13,14 +13,14 @@ export const imageReaders = {
   concurrency: number(1, 1000, "whole number"),
 };
 
-export function addImageOptions(command: Command): Command {
-  return command
+export function addImageOptions(command: Command, { recursive = true } = {}): Command {
+  command
     .optionsGroup("Images:")
     .option("--images <file>", "read references from a file, one a line; - for standard input")
     .option("--all", "every tag of the named repositories")
-    .option("--tags <glob>", "every tag that matches: * any characters, ? one (repeatable)", list)
-    .option("-r, --recursive", "of a multi-platform index, every image in it too")
-    .option("--concurrency <n>", "images worked on at once", "128");
+    .option("--tags <glob>", "every tag that matches: * any characters, ? one (repeatable)", list);
+  if (recursive) command.option("-r, --recursive", "of a multi-platform index, every image in it too");
+  return command.option("--concurrency <n>", "images worked on at once", "128");
 }
 
 export const registryReaders = {

@@ -6,12 +6,13 @@ import { parseStrictJson } from "../model/strict-json.ts";
 import { invalidLayout } from "./layout-files.ts";
 import { parseManifest } from "./manifest.ts";
 
-const REF_NAME = "org.opencontainers.image.ref.name";
+export const REF_NAME = "org.opencontainers.image.ref.name";
 /** How `cosign save` says what an entry is (pkg/oci/layout); entries of these kinds have no name. */
-const KIND = "kind";
-const KIND_PREFIX = "dev.cosignproject.cosign/";
-const IMAGE_KINDS: readonly (string | undefined)[] = ["image", "imageIndex"];
-const SUFFIX_KINDS: Readonly<Record<string, string>> = { sig: "sigs", att: "atts" };
+export const KIND = "kind";
+export const KIND_PREFIX = "dev.cosignproject.cosign/";
+export const IMAGE_KINDS: readonly (string | undefined)[] = ["image", "imageIndex"];
+export const SUFFIX_KINDS: Readonly<Record<string, string>> = { sig: "sigs", att: "atts" };
+const ATTACHMENT = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})(?:\.(?:sig|att|sbom))?$/;
 
 export interface IndexEntry {
   readonly descriptor: Descriptor;
@@ -78,12 +79,19 @@ function savedAttachment(index: LayoutIndex, tag: string): IndexEntry | undefine
   return images.every(({ descriptor }) => tagStem(descriptor.digest) === stem) ? attachments[0] : undefined;
 }
 
-/** Entries that may be an image without a name; a referrer, too, stands without one. */
-export function unnamedEntries(index: LayoutIndex): readonly IndexEntry[] {
+/** Entries that may be images: by kind, by a name that is no attachment's, or without either; among the last may be referrers. */
+export function imageEntries(index: LayoutIndex): readonly IndexEntry[] {
   return index.entries.filter((entry) => {
     const kind = kindOf(entry);
-    return nameOf(entry) === undefined && (kind === undefined || IMAGE_KINDS.includes(kind));
+    return kind === undefined ? !ATTACHMENT.test(nameOf(entry) ?? "") : IMAGE_KINDS.includes(kind);
   });
+}
+
+/** Of these, what may be meant without a name: what has none, and what a kind says is the image of the folder, unless others have names. */
+export function unnamedEntries(index: LayoutIndex): readonly IndexEntry[] {
+  const images = imageEntries(index);
+  const named = images.filter((entry) => nameOf(entry) !== undefined);
+  return images.filter((entry) => !named.includes(entry) || (named.length === 1 && kindOf(entry) !== undefined));
 }
 
 /**
@@ -113,12 +121,13 @@ function entryFor(descriptor: Descriptor): IndexEntry {
   return { descriptor, raw: { ...descriptor } };
 }
 
-function kindOf({ descriptor }: IndexEntry): string | undefined {
+/** What cosign says that an entry is, without its prefix. */
+export function kindOf({ descriptor }: IndexEntry): string | undefined {
   const kind = descriptor.annotations?.[KIND];
   return kind?.startsWith(KIND_PREFIX) ? kind.slice(KIND_PREFIX.length) : undefined;
 }
 
-function tagStem(digest: Digest): string {
+export function tagStem(digest: Digest): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest)}`;
 }
 

@@ -11,14 +11,16 @@ import type { ManifestContent, ReferrersAnswer } from "./repository.ts";
 const FILES_AT_ONCE = 16;
 
 /** What is known of a blob, which its digest makes good for ever. */
-type Known =
-  | {
-      readonly kind: "manifest";
-      readonly descriptor: Descriptor;
-      readonly subject: Digest | undefined;
-      readonly parts: readonly Digest[];
-    }
-  | { readonly kind: "other" };
+type Known = KnownManifest | { readonly kind: "other" };
+
+interface KnownManifest {
+  readonly kind: "manifest";
+  readonly descriptor: Descriptor;
+  readonly subject: Digest | undefined;
+  readonly parts: readonly Digest[];
+  /** Of an index. */
+  readonly children: readonly Digest[];
+}
 
 /** Finds referrers in one layout folder; blobs that were looked into once are remembered. */
 export interface ReferrerFinder {
@@ -69,6 +71,11 @@ export function createReferrerFinder(files: LayoutFiles): ReferrerFinder {
     async find(index, subject) {
       const found = new Map<Digest, Descriptor>();
       const accounted = new Set<Digest>();
+      const account = ({ descriptor, parts, subject: named }: KnownManifest) => {
+        accounted.add(descriptor.digest);
+        for (const part of parts) accounted.add(part);
+        if (named === subject) found.set(descriptor.digest, descriptor);
+      };
       const outcomes = await mapConcurrently(index.entries, FILES_AT_ONCE, lookAtEntry);
       for (const [at, outcome] of outcomes.entries()) {
         const entry = index.entries[at];
@@ -77,9 +84,15 @@ export function createReferrerFinder(files: LayoutFiles): ReferrerFinder {
         if (outcome === "unreadable") {
           if (nameOf(entry) === undefined) found.set(entry.descriptor.digest, entry.descriptor);
         } else if (outcome?.kind === "manifest") {
-          for (const part of outcome.parts) accounted.add(part);
-          if (outcome.subject === subject) found.set(outcome.descriptor.digest, outcome.descriptor);
+          account(outcome);
         }
+      }
+      // The images of an index are looked into before the rest, so that their layers need not be.
+      for (let depth = 0, level = children(outcomes); depth < LIMITS.indexDepth && level.length > 0; depth += 1) {
+        const fresh = [...new Set(level)].filter((digest) => !accounted.has(digest));
+        const looked = await mapConcurrently(fresh, FILES_AT_ONCE, lookAtBlob);
+        for (const outcome of looked) if (outcome.kind === "manifest") account(outcome);
+        level = children(looked);
       }
       const rest = (await files.blobs()).filter((digest) => !accounted.has(digest));
       for (const outcome of await mapConcurrently(rest.slice(0, LIMITS.layoutBlobs), FILES_AT_ONCE, lookAtBlob)) {
@@ -108,7 +121,8 @@ function recognise(digest: Digest, bytes: Uint8Array, mediaType: string | undefi
     const content = parseManifest(bytes, mediaType);
     const { artifactType = content.config?.mediaType, annotations } = content;
     const descriptor = { mediaType: content.mediaType, digest, size: bytes.length, artifactType, annotations };
-    return { kind: "manifest", descriptor, subject: content.subject?.digest, parts: partsOf(content) };
+    const children = (content.manifests ?? []).map((child) => child.digest);
+    return { kind: "manifest", descriptor, subject: content.subject?.digest, parts: partsOf(content), children };
   } catch (error) {
     if (!isCountersignError(error)) throw error;
     return { kind: "other" };
@@ -118,4 +132,10 @@ function recognise(digest: Digest, bytes: Uint8Array, mediaType: string | undefi
 /** What a manifest's presence explains. Not the children of an index: one of them may itself refer to something. */
 function partsOf({ config, layers = [] }: ManifestContent): readonly Digest[] {
   return [...(config === undefined ? [] : [config]), ...layers].map(({ digest }) => digest);
+}
+
+function children(outcomes: readonly (Known | "unreadable" | undefined)[]): readonly Digest[] {
+  return outcomes.flatMap((outcome) =>
+    typeof outcome === "object" && outcome.kind === "manifest" ? outcome.children : [],
+  );
 }

@@ -258,6 +258,47 @@ export const promoteReport = z.strictObject({
   warnings: z.array(z.string()),
 });
 
+const promoted = promoteReport.shape.images.element.shape;
+
+/** What `save` and `load` say of an image: what `promote` says, but for verdicts. */
+const carried = {
+  digest: promoted.digest,
+  copied: promoted.copied,
+  attachments: promoted.attachments,
+  errors: promoted.errors,
+};
+
+export const saveReport = z.strictObject({
+  schemaVersion: z.literal(1),
+  operation: z.literal("save"),
+  verified: z.literal(false).describe("nothing here has been verified"),
+  directory: z.string(),
+  images: z.array(
+    z.strictObject({
+      reference: z.string().describe("as the caller named it"),
+      status: z.enum(["saved", "unchanged", "failed"]).describe("unchanged: all was in the folder already"),
+      ...carried,
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
+export const loadReport = z.strictObject({
+  schemaVersion: z.literal(1),
+  operation: z.literal("load"),
+  verified: z.literal(false).describe("nothing here has been verified"),
+  directory: z.string(),
+  images: z.array(
+    z.strictObject({
+      reference: z.string().describe("where it was loaded to, as the caller named it"),
+      status: z.enum(["loaded", "unchanged", "failed"]).describe("unchanged: all was there already"),
+      ...carried,
+      tag: promoted.tag,
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
 export const errorReport = z.strictObject({
   schemaVersion: z.literal(1),
   operation: z.string(),
@@ -272,6 +313,8 @@ export type ErrorReport = z.infer<typeof errorReport>;
 export type AttachReport = z.infer<typeof attachReport>;
 export type PayloadReport = z.infer<typeof payloadReport>;
 export type PromoteReport = z.infer<typeof promoteReport>;
+export type SaveReport = z.infer<typeof saveReport>;
+export type LoadReport = z.infer<typeof loadReport>;
 export type Report =
   | VerifyReport
   | SignReport
@@ -279,6 +322,8 @@ export type Report =
   | AttachReport
   | PayloadReport
   | PromoteReport
+  | SaveReport
+  | LoadReport
   | PkiReport
   | PkiCheckReport;
 
@@ -291,6 +336,8 @@ export function jsonSchemas(): Readonly<Record<string, unknown>> {
     payload: payloadReport,
     list: listReport,
     promote: promoteReport,
+    save: saveReport,
+    load: loadReport,
     pki: pkiReport,
     "pki-check": pkiCheckReport,
     error: errorReport,

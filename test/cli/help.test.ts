@@ -5,9 +5,11 @@ import { describe, expect, it } from "vitest";
 import { attachVerb } from "../../src/cli/attach-command.ts";
 import { addCosignFlags, withOwnSpelling } from "../../src/cli/cosign-flags.ts";
 import { listVerb } from "../../src/cli/list-command.ts";
+import { loadVerb } from "../../src/cli/load-command.ts";
 import { payloadVerb } from "../../src/cli/payload-command.ts";
 import { promoteVerb } from "../../src/cli/promote-command.ts";
 import { quickstartVerb } from "../../src/cli/quickstart-command.ts";
+import { saveVerb } from "../../src/cli/save-command.ts";
 import { signVerb } from "../../src/cli/sign-command.ts";
 import { triangulateVerb } from "../../src/cli/triangulate-command.ts";
 import { verifyVerb } from "../../src/cli/verify-command.ts";
@@ -23,6 +25,8 @@ const verbs = {
   verify: verifyVerb,
   promote: promoteVerb,
   list: listVerb,
+  save: saveVerb,
+  load: loadVerb,
   triangulate: triangulateVerb,
   quickstart: quickstartVerb,
 };
@@ -98,6 +102,7 @@ describe("documentation", () => {
     "README.md",
     "docs/sign.md",
     "docs/verify.md",
+    "docs/air-gap.md",
     "docs/external-signing.md",
     "docs/keys.md",
     "docs/registries.md",

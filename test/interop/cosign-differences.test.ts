@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { fileOf, runCountersign } from "../support/countersign.ts";
 import { status, throttled, withFaults } from "../support/faults.ts";
@@ -25,10 +26,12 @@ import {
 import { signHere, verdictsOf, verifyHere } from "./support/countersign.ts";
 import { craftBundle, craftLegacy, payloadOf, statementOf } from "./support/crafted.ts";
 import { type DockerRegistry, startDockerRegistry } from "./support/docker-registry.ts";
-import { type PushedImage, pushImage } from "./support/image.ts";
+import { type PushedImage, pushImage, pushIndex } from "./support/image.ts";
+import { startLenientRegistry } from "./support/lenient-registry.ts";
 import { describeWithPeer } from "./support/peers.ts";
 import { generateKey } from "./support/pki.ts";
 import { keptSignatures, plant } from "./support/planted.ts";
+import { temporaryFolder } from "./support/run.ts";
 
 // Real programs, several for each promise, beside whatever else this machine does.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
@@ -36,6 +39,8 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 // A row of docs/differences.md each: what cosign 3.1.2 does, and what is done here, shown on the same image.
 
 const formats = ["cosign", "bundle"] as const;
+/** Where folders of saved images are made. */
+const carrying = temporaryFolder("carrying");
 /** Of each row its name and the two promises, as the document has them. */
 const rows: (readonly [id: string, cosign: string, here: string])[] = [];
 
@@ -948,6 +953,152 @@ describeWithPeer(["cosign", "docker-registry"], "docs/differences.md", () => {
     ],
   );
 
+  const carried = (name: string) => path.join(carrying, `${name}-${randomUUID()}`);
+  const locally = (publicKey: string, folder: string) =>
+    runCosign(["verify", "--insecure-ignore-tlog=true", "--key", fileOf(publicKey), "--local-image", folder]);
+  const saveHere = (image: string, folder: string) => expectDone(runCountersign(["save", "--dir", folder, image]));
+  const loadHere = (folder: string, image: string) => expectDone(runCountersign(["load", "--dir", folder, image]));
+  const cosignSave = (image: string, folder: string) => expectDone(runCosign(["save", "--dir", folder, image]));
+
+  difference(
+    "load-order",
+    async () => {
+      const key = await cosignImportKey(generateKey("p256").privatePem);
+      const image = await pushImage(registry.host, "load-order", "load-order", "1");
+      await expectDone(cosignSign({ image: image.reference, format: "bundle", key: key.privateKey }));
+      const folder = carried("load-order");
+      await cosignSave(`${registry.host}/load-order:1`, folder);
+      return { key, folder };
+    },
+    [
+      "sends the manifest of a bundle before its blob, so that a registry that checks refuses it",
+      async ({ folder }) => {
+        const loaded = await runCosign(["load", "--dir", folder, `${registry.host}/load-order-cosign:1`]);
+        expect(loaded.exitCode).not.toBe(0);
+        expect(loaded.stderr).toMatch(/blob unknown|MANIFEST_BLOB_UNKNOWN/);
+      },
+    ],
+    [
+      "sends blobs first",
+      async ({ key, folder }) => {
+        const to = `${registry.host}/load-order-here:1`;
+        await loadHere(folder, to);
+        expect(verdictsOf(await verifyHere({ images: [to], trust: { key: key.publicKey } }))).toEqual(["trusted"]);
+      },
+    ],
+  );
+
+  difference(
+    "load-attestations",
+    async () => {
+      const key = await cosignImportKey(generateKey("p256").privatePem);
+      const image = await pushImage(registry.host, "load-attestations", "load-attestations", "1");
+      await expectDone(cosignSign({ image: image.reference, format: "bundle", key: key.privateKey }));
+      const flags = ["--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false"];
+      const predicate = ["--predicate", fileOf("{}"), "--key", fileOf(key.privateKey)];
+      await expectDone(runCosign(["attest", ...flags, ...predicate, image.reference]));
+      const folder = carried("load-attestations");
+      await cosignSave(`${registry.host}/load-attestations:1`, folder);
+      return { key, folder };
+    },
+    [
+      "loads no bundle when there is an .att beside it",
+      async ({ key, folder }) => {
+        const lenient = await startLenientRegistry();
+        const to = `${lenient.host}/app:1`;
+        await expectDone(runCosign(["load", "--dir", folder, to]));
+        const verified = await runCosign(["verify", "--insecure-ignore-tlog=true", ...byKey(key.publicKey), to]);
+        expect(verified.stderr).toContain("no signatures found");
+        await lenient.close();
+      },
+    ],
+    [
+      "loads both",
+      async ({ key, folder }) => {
+        const to = `${registry.host}/load-attestations-here:1`;
+        await loadHere(folder, to);
+        const verified = await runCosign(["verify", "--insecure-ignore-tlog=true", ...byKey(key.publicKey), to]);
+        expect(verified.exitCode, verified.stderr).toBe(0);
+        const attested = ["verify-attestation", "--new-bundle-format=false", "--insecure-ignore-tlog=true"];
+        await expectDone(runCosign([...attested, "--key", fileOf(key.publicKey), to]));
+      },
+    ],
+  );
+
+  difference(
+    "saved-index",
+    async () => {
+      const key = await cosignImportKey(generateKey("p256").privatePem);
+      const { index } = await pushIndex(registry.host, "saved-index", ["amd64", "arm64"], "1");
+      await expectDone(cosignSign({ image: index.reference, format: "bundle", key: key.privateKey, recursive: true }));
+      return { key, image: `${registry.host}/saved-index:1` };
+    },
+    [
+      "saves no signature of a platform, and finds no bundle of a saved index",
+      async ({ key, image }) => {
+        const folder = carried("saved-index");
+        await cosignSave(image, folder);
+        const local = await locally(key.publicKey, folder);
+        expect([local.exitCode, local.stderr]).toEqual([1, expect.stringContaining("no signatures associated")]);
+        const here = await verifyHere({
+          images: [`oci:${folder}`],
+          trust: { key: key.publicKey },
+          flags: ["--recursive"],
+        });
+        expect(verdictsOf(here)).toEqual(["trusted", "unsigned", "unsigned"]);
+      },
+    ],
+    [
+      "saves and finds them",
+      async ({ key, image }) => {
+        const folder = carried("saved-index");
+        await saveHere(image, folder);
+        const here = await verifyHere({
+          images: [`oci:${folder}`],
+          trust: { key: key.publicKey },
+          flags: ["--recursive"],
+        });
+        expect(verdictsOf(here)).toEqual(["trusted", "trusted", "trusted"]);
+      },
+    ],
+  );
+
+  difference(
+    "save-again",
+    async () => {
+      const key = await cosignImportKey(generateKey("p256").privatePem);
+      const images = [];
+      for (const tag of ["1", "2"]) {
+        const { reference } = await pushImage(registry.host, "save-again", `save-again ${tag}`, tag);
+        await expectDone(cosignSign({ image: reference, format: "cosign", key: key.privateKey }));
+        images.push(`${registry.host}/save-again:${tag}`);
+      }
+      return { key, images };
+    },
+    [
+      "forgets the image that was saved into the folder before",
+      async ({ images }) => {
+        const folder = carried("save-again");
+        for (const image of images) await cosignSave(image, folder);
+        const index = JSON.parse(readFileSync(path.join(folder, "index.json"), "utf8"));
+        expect(index.manifests).toHaveLength(2);
+      },
+    ],
+    [
+      "keeps it, and cosign reads the last",
+      async ({ key, images }) => {
+        const folder = carried("save-again");
+        for (const image of images) await saveHere(image, folder);
+        const saved = ["1", "2"].map((tag) => `oci:${folder}:${tag}`);
+        const here = await verifyHere({ images: saved, trust: { key: key.publicKey } });
+        expect(verdictsOf(here)).toEqual(["trusted", "trusted"]);
+        const local = await locally(key.publicKey, folder);
+        expect(local.exitCode, local.stderr).toBe(0);
+        expect(local.stdout).toContain(here.report.images[1]?.digest);
+      },
+    ],
+  );
+
   it("says what these tests show, row by row, and nothing else", () => {
     const document = readFileSync(new URL("../../docs/differences.md", import.meta.url), "utf8");
     const cell = "((?:[^|\\\\]|\\\\.)+)";
@@ -958,6 +1109,11 @@ describeWithPeer(["cosign", "docker-registry"], "docs/differences.md", () => {
     );
   });
 });
+
+async function expectDone(running: Promise<{ exitCode: number; stdout: string; stderr: string }>): Promise<void> {
+  const { exitCode, stdout, stderr } = await running;
+  expect(exitCode, stdout + stderr).toBe(0);
+}
 
 /**
  * An image in a registry without referrers API, where right after the first write of the list of its signatures another writer,

@@ -1,0 +1,229 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { mapConcurrently } from "../src/platform/parallel.ts";
+import { cosignImportKey } from "../test/interop/support/cosign.ts";
+import { type DockerRegistry, startDockerRegistry } from "../test/interop/support/docker-registry.ts";
+import { pushImage } from "../test/interop/support/image.ts";
+import { requirePeer } from "../test/interop/support/peers.ts";
+import { generateKey } from "../test/interop/support/pki.ts";
+import { type Completed, run, temporaryFolder } from "../test/interop/support/run.ts";
+import { program, tellPeak } from "./contenders.ts";
+import { startDelayingProxy } from "./delaying-proxy.ts";
+import { LAYER, LAYERS, pushLarge } from "./large-image.ts";
+import { type Bound, milliseconds, type Section } from "./results.ts";
+import { alternate } from "./statistics.ts";
+
+const MiB = 1024 * 1024;
+const SMALL_IMAGES = 200;
+const SKOPEO_AT_A_TIME = 2;
+
+const MOST_OF_SKOPEO = 1.15;
+const MOST_MEMORY = 150;
+const LEAST_RATIO = 3;
+
+/**
+ * Promotion between two registries and within one, beside skopeo. Ours verifies at the source and at the destination and brings the signatures; skopeo,
+ * whose Debian build has no sigstore, verifies nothing. Every copy goes into a registry that was empty.
+ */
+export async function measurePromotion(times: number): Promise<Section> {
+  const source = await startDockerRegistry();
+  const tools = await createPromoters(source.host);
+  try {
+    const large = await measureLarge(source, tools, times);
+    const within = await measureWithin(source, tools);
+    const many = await measureMany(source, tools, times);
+    return {
+      title: "Promotion",
+      note: `Between two docker-registry processes on this machine; every copy goes into an empty registry. Ours verifies each image by key at the source and at the destination and brings its signature; skopeo verifies nothing, its runs copy the images alone, its sync the signature tags too. Medians of ${times} alternating runs; the ${SMALL_IMAGES} skopeo runs go ${SKOPEO_AT_A_TIME} at a time.`,
+      head: ["", "ours", "skopeo", "ratio", "our peak memory"],
+      rows: [large.row, within.row, ...many.rows],
+      bounds: [...large.bounds, ...within.bounds, ...many.bounds],
+    };
+  } finally {
+    await source.stop();
+  }
+}
+
+interface Promoters {
+  /** Signs, the signature in cosign's tag, which skopeo can copy as an image. */
+  sign(images: readonly string[]): Promise<void>;
+  /** One run for all pairs; resolves to the most memory it held, in bytes. */
+  promote(pairs: readonly (readonly [string, string])[]): Promise<number>;
+  skopeoCopy(from: string, to: string): Promise<void>;
+  /** One run for these tags of `source`; they come into `HOST/sync/` of the destination. */
+  skopeoSync(tags: Readonly<Record<string, readonly string[]>>, destination: string): Promise<void>;
+}
+
+interface Measured {
+  readonly row: readonly string[];
+  readonly bounds: readonly Bound[];
+}
+
+async function measureLarge(source: DockerRegistry, tools: Promoters, times: number): Promise<Measured> {
+  const image = `${source.host}/large/app:1`;
+  await pushLarge(source.host, "large/app", "1");
+  await tools.sign([image]);
+  let peak = 0;
+  const [ours = 0, peer = 0] = await alternate(times, [
+    () =>
+      intoEmpty(async (host) => {
+        peak = Math.max(peak, await tools.promote([[image, `${host}/large/app:1`]]));
+      }),
+    () => intoEmpty((host) => tools.skopeoCopy(image, `${host}/large/app:1`)),
+  ]);
+  const what = `promotion of ${(LAYERS * LAYER) / MiB} MiB`;
+  return {
+    row: [
+      `1 GiB in ${LAYERS} layers`,
+      milliseconds(ours),
+      milliseconds(peer),
+      (ours / peer).toFixed(2),
+      `${Math.round(peak / MiB)} MiB`,
+    ],
+    bounds: [
+      { what: `${what}, of the time of skopeo copy --all`, measured: ours / peer, atMost: MOST_OF_SKOPEO },
+      { what: `${what}, peak MiB`, measured: Math.round(peak / MiB), atMost: MOST_MEMORY },
+    ],
+  };
+}
+
+/** From one repository of a registry to another: what passes is counted in between. */
+async function measureWithin(source: DockerRegistry, tools: Promoters): Promise<Measured> {
+  const proxy = await startDelayingProxy(source.host);
+  try {
+    const start = performance.now();
+    await tools.promote([[`${proxy.host}/large/app:1`, `${proxy.host}/large/promoted:1`]]);
+    const time = performance.now() - start;
+    const layers = proxy.turns.filter(({ bytes }) => bytes >= MiB);
+    const moved = proxy.turns.reduce((sum, { bytes }) => sum + bytes, 0);
+    const layerBytes = layers.reduce((sum, { bytes }) => sum + bytes, 0);
+    return {
+      row: [`the same within one registry, ${moved} bytes moved`, milliseconds(time), "", "", ""],
+      bounds: [{ what: "layer bytes moved within one registry", measured: layerBytes, atMost: 0 }],
+    };
+  } finally {
+    await proxy.close();
+  }
+}
+
+async function measureMany(
+  source: DockerRegistry,
+  tools: Promoters,
+  times: number,
+): Promise<{ rows: string[][]; bounds: Bound[] }> {
+  const tags = Array.from({ length: SMALL_IMAGES }, (_, index) => `v${index}`);
+  const repository = "many/app";
+  const pushed = await mapConcurrently(tags, 8, (tag) => pushImage(source.host, repository, tag, tag));
+  const signatures = pushed.map(({ digest }) => `${digest.replace(":", "-")}.sig`);
+  const images = tags.map((tag) => `${source.host}/${repository}:${tag}`);
+  await tools.sign(images);
+  const into = (host: string, image: string) => image.replace(source.host, host);
+  let peak = 0;
+  const [ours = 0, runs = 0, sync = 0] = await alternate(times, [
+    () =>
+      intoEmpty(async (host) => {
+        const pairs = images.map((image) => [image, into(host, image)] as const);
+        peak = Math.max(peak, await tools.promote(pairs));
+      }),
+    () =>
+      intoEmpty(async (host) => {
+        await mapConcurrently(images, SKOPEO_AT_A_TIME, (image) => tools.skopeoCopy(image, into(host, image)));
+      }),
+    () => intoEmpty((host) => tools.skopeoSync({ [repository]: [...tags, ...signatures] }, host)),
+  ]);
+  const row = (name: string, peer: number) => [
+    `${SMALL_IMAGES} small images, ${name}`,
+    milliseconds(ours),
+    milliseconds(peer),
+    (ours / peer).toFixed(2),
+    `${Math.round(peak / MiB)} MiB`,
+  ];
+  const what = `promotion of ${SMALL_IMAGES} small images`;
+  return {
+    rows: [row(`${SMALL_IMAGES} runs of skopeo copy`, runs), row("one skopeo sync", sync)],
+    bounds: [
+      { what: `${what}, times faster than as many skopeo runs`, measured: runs / ours, atLeast: LEAST_RATIO },
+      { what: `${what}, of the time of one skopeo sync`, measured: ours / sync, atMost: 1 },
+      { what: `${what}, peak MiB`, measured: Math.round(peak / MiB), atMost: MOST_MEMORY },
+    ],
+  };
+}
+
+/** Milliseconds that `work` takes with a registry that was empty; starting it is not counted. */
+async function intoEmpty(work: (host: string) => Promise<void>): Promise<number> {
+  const destination = await startDockerRegistry();
+  try {
+    const start = performance.now();
+    await work(destination.host);
+    return performance.now() - start;
+  } finally {
+    await destination.stop();
+  }
+}
+
+async function createPromoters(source: string): Promise<Promoters> {
+  const folder = temporaryFolder("bench-promotion");
+  const file = (name: string, text: string) => {
+    const target = path.join(folder, name);
+    writeFileSync(target, text, { mode: 0o600 });
+    return target;
+  };
+  const pem = generateKey("p256").privatePem;
+  const privateKey = file("signing.key", pem);
+  const publicKey = file("cosign.pub", (await cosignImportKey(pem)).publicKey);
+  const env = { PATH: "/usr/bin:/bin", HOME: folder };
+  const timeout = 600_000;
+  const here = (args: readonly string[]) => run(process.execPath, args, { env, timeout }).then(succeeded);
+  const skopeo = (args: readonly string[]) =>
+    run(requirePeer("skopeo"), ["--insecure-policy", ...args], { env, timeout }).then(succeeded);
+  const plainHttp = ["--src-tls-verify=false", "--dest-tls-verify=false"];
+
+  return {
+    async sign(images) {
+      const list = file("images", `${images.join("\n")}\n`);
+      await here([program, "sign", "--key", privateKey, "--format", "cosign", "--images", list]);
+    },
+    async promote(pairs) {
+      const peakFile = path.join(folder, "peak");
+      const list = file("pairs", pairs.map(([from, to]) => `${from} ${to}\n`).join(""));
+      const args = ["promote", "--key", publicKey, "--output", "json", "--images", list];
+      const { stdout } = await here(["--import", tellPeak(peakFile), program, ...args]);
+      const { images } = JSON.parse(stdout) as { images: { status: string }[] };
+      const promoted = images.filter(({ status }) => status === "promoted");
+      if (promoted.length !== pairs.length) throw new Error(`${promoted.length} of ${pairs.length} were promoted`);
+      return Number(readFileSync(peakFile, "utf8"));
+    },
+    async skopeoCopy(from, to) {
+      await skopeo([
+        "copy",
+        "--all",
+        "--preserve-digests",
+        "--quiet",
+        ...plainHttp,
+        `docker://${from}`,
+        `docker://${to}`,
+      ]);
+    },
+    async skopeoSync(tags, destination) {
+      const images = Object.entries(tags).map(([repository, names]) => `    ${repository}: [${names.join(", ")}]\n`);
+      const list = file("sync.yaml", `"${source}":\n  tls-verify: false\n  images:\n${images.join("")}`);
+      await skopeo([
+        "sync",
+        "--all",
+        "--preserve-digests",
+        ...plainHttp,
+        "--src",
+        "yaml",
+        "--dest",
+        "docker",
+        list,
+        `${destination}/sync`,
+      ]);
+    },
+  };
+}
+
+function succeeded(done: Completed): Completed {
+  if (done.exitCode === 0) return done;
+  throw new Error(`a measured program ended in ${done.exitCode}:\n${done.stderr}${done.stdout.slice(0, 2000)}`);
+}
