@@ -35,7 +35,7 @@ function header({ inputs }, component) {
 }
 
 /** Inputs that the job itself does not read: they shape it. */
-const shaping = ["job-prefix", "stage", "runner-image", "rules"];
+const shaping = ["job-prefix", "stage", "runner-image", "rules", "environment"];
 
 function variables({ inputs }, component) {
   const lines = Object.entries(inputs)
@@ -75,6 +75,13 @@ rm -rf "$countersign"
 `;
 }
 
+/** A promotion is never cut off, and never meets another to the same environment. */
+const gate = `  environment:
+    name: $[[ inputs.environment ]]
+  resource_group: countersign-promote-$[[ inputs.environment ]]
+  interruptible: false
+`;
+
 function template(verb, job, component) {
   const reports = `countersign-reports/$[[ inputs.job-prefix ]]${verb}`;
   return `# ${job.summary}
@@ -84,7 +91,7 @@ ${header(job, component)}
   stage: $[[ inputs.stage ]]
   image: $[[ inputs.runner-image ]]
   rules: $[[ inputs.rules ]]
-${job.gate ?? ""}  variables:
+${job.gate ? gate : ""}  variables:
 ${variables(job, component)}
     COUNTERSIGN_INPUT_REPORTS: "${reports}"
   script:
@@ -95,7 +102,7 @@ ${indent(script(verb, job), 6)}  retry:
   artifacts:
     when: always
     paths:
-${REPORTS.map((ending) => `      - ${reports}${ending}`).join("\n")}
+${REPORTS.map((ending) => `      - ${reports}${ending}`).join("\n")}${job.keeps ? `\n      - $[[ inputs.${job.keeps} ]]` : ""}
     reports:
       junit: ${reports}.xml
       dotenv: ${reports}.env

@@ -4,7 +4,7 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { jobOf, root, TEMPLATES, variableOf } from "./support/templates.ts";
 
-const verbs = ["sign", "verify"];
+const verbs = ["sign", "verify", "promote", "payload", "attach"];
 
 describe("the GitLab templates", () => {
   it("are what their sources make", () => {
