@@ -1,9 +1,10 @@
-import { ERROR_CODES, type ExitCode } from "../model/error-codes.ts";
+import type { ExitCode } from "../model/error-codes.ts";
+import { exitOfProblem } from "../reports/outcome.ts";
 import type { AttachReport, ListReport, Problem, SignReport, VerifyReport } from "../reports/report.ts";
 
 /** 0 all trusted; 1 an image untrusted or unsigned; 3 else; 70 whatever else there is when a bug of ours stopped an image. */
 export function exitOfVerify(report: VerifyReport): ExitCode {
-  if (report.images.some(({ errors }) => errors.some(({ code }) => exitOf(code) === 70))) return 70;
+  if (report.images.some(({ errors }) => errors.some(({ code }) => exitOfProblem(code) === 70))) return 70;
   if (report.verdict === "trusted") return 0;
   return report.verdict === "undetermined" ? 3 : 1;
 }
@@ -18,14 +19,7 @@ export function exitOfList(report: ListReport): ExitCode {
 }
 
 function worst(problems: readonly Problem[]): ExitCode {
-  const exits = new Set(problems.map((problem) => exitOf(problem.code)));
+  const exits = new Set(problems.map((problem) => exitOfProblem(problem.code)));
   for (const exit of [70, 1, 3] as const) if (exits.has(exit)) return exit;
   return 0;
-}
-
-/** Wrong use that shows only behind the first request, as credentials that cannot be read, says nothing about the image. */
-function exitOf(code: string): ExitCode {
-  const known = Object.entries(ERROR_CODES).find(([name]) => name === code);
-  const exit = known?.[1].exit ?? 70;
-  return exit === 2 ? 3 : exit;
 }

@@ -55,7 +55,7 @@ export function addRegistryOptions(command: Command): Command {
 
 export const outputReaders = {
   output: oneOf(["text", "json"]),
-  report: text,
+  report: texts,
   verbose: switched,
 };
 
@@ -63,6 +63,10 @@ export function addOutputOptions(command: Command): Command {
   return command
     .optionsGroup("Output:")
     .addOption(new Option("-o, --output <kind>", "what to print").choices(["text", "json"]).default("text"))
-    .option("--report <file>", "write the JSON report to a file too")
+    .option(
+      "--report <file>",
+      "keep the report in a file too (repeatable): .xml JUnit, .md Markdown, .env dotenv, any other JSON",
+      list,
+    )
     .option("-v, --verbose", "log each request to standard error");
 }

@@ -1,18 +1,31 @@
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { ExitCode } from "../model/error-codes.ts";
 import { asCountersignError, CountersignError } from "../model/errors.ts";
 import type { Host } from "../platform/host.ts";
 import { jsonText } from "../reports/json.ts";
 import type { Report } from "../reports/report.ts";
 import { tellError } from "./failure.ts";
+import { writeReports } from "./report-files.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Makes sure, before the first request, that a report can be kept where it is asked for.
- * @throws E_FILE_UNWRITABLE.
+ * Makes sure, before the first request, that a report can be kept wherever it is asked for.
+ * @throws E_FILE_UNWRITABLE; E_USAGE when two reports would have the same file.
  */
-export async function checkReportPlace(path: string | undefined, host: Host): Promise<void> {
-  if (path === undefined) return;
+export async function checkReportPlace(paths: readonly string[] | undefined, host: Host): Promise<void> {
+  const places = new Set<string>();
+  for (const path of paths ?? []) {
+    if (places.has(resolve(path))) {
+      throw new CountersignError("E_USAGE", `--report ${path}: this file is named twice`, {
+        hint: "name each file once; its ending says what is written: .json, .xml, .md, .env",
+      });
+    }
+    places.add(resolve(path));
+    await checkPlace(path, host);
+  }
+}
+
+async function checkPlace(path: string, host: Host): Promise<void> {
   const isFolder = await host.files.exists(join(path, "."));
   if (isFolder) {
     throw new CountersignError("E_FILE_UNWRITABLE", `--report ${path} is a folder`, { hint: "name a file in it" });
@@ -28,24 +41,19 @@ export async function checkReportPlace(path: string | undefined, host: Host): Pr
 }
 
 /**
- * Prints a report as asked, and keeps it as JSON in `--report`'s file, written whole or not at all. Resolves to the run's
- * exit status: `exit`, but never 0 when the report could not be kept.
+ * Prints a report as asked, and keeps it in the files of `--report`. Resolves to the run's exit status: `exit`, but never 0 when the
+ * report could not be kept.
  */
 export async function emit<T extends Report>(
   report: T,
   text: (report: T) => string,
   exit: ExitCode,
-  options: { readonly output: "text" | "json"; readonly report?: string | undefined },
+  options: { readonly output: "text" | "json"; readonly report?: readonly string[] | undefined },
   host: Host,
   terminal: Terminal,
 ): Promise<ExitCode> {
   terminal.out(options.output === "json" ? jsonText(report) : text(report));
-  if (options.report === undefined) return exit;
-  try {
-    await host.files.write(options.report, Buffer.from(jsonText(report)));
-    return exit;
-  } catch (error) {
-    tellError(asCountersignError(error), terminal);
-    return exit === 0 ? 3 : exit;
-  }
+  const failures = await writeReports(report, options.report ?? [], host);
+  for (const failure of failures) tellError(failure, terminal);
+  return exit === 0 && failures.length > 0 ? 3 : exit;
 }

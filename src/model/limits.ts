@@ -12,6 +12,8 @@ export const LIMITS = {
   signatures: 1000,
   payload: 1 * MiB,
   bundle: 4 * MiB,
+  /** A Markdown summary: what GitHub shows of one step. */
+  summary: 1 * MiB,
   errorBody: 64 * KiB,
   token: 1 * MiB,
   tags: 100_000,

@@ -37,7 +37,7 @@ export function signerText(signer: {
   readonly issuer?: string | null | undefined;
   readonly fingerprint?: string | undefined;
 }): string {
-  if (signer.subject === null || signer.subject === undefined) return `key ${signer.fingerprint ?? "unknown"}`;
+  if (signer.subject === null || signer.subject === undefined) return `key ${oneLine(signer.fingerprint ?? "unknown")}`;
   const names = [signer.subject, ...(signer.sans ?? [])]
     .filter((name) => name !== "")
     .map((name) => oneLine(name, 200));
