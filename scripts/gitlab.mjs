@@ -16,7 +16,7 @@ function read(file) {
 }
 
 /** Endings of the reports that a job keeps. */
-const REPORTS = [".json"];
+const REPORTS = [".json", ".xml", ".env"];
 
 const indent = (text, by) => text.replace(/^(?=.)/gm, " ".repeat(by));
 const variableOf = (input) => `COUNTERSIGN_INPUT_${input.toUpperCase().replaceAll("-", "_")}`;

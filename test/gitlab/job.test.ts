@@ -39,7 +39,10 @@ function toldBy(done: { stdout: string; stderr: string }): Told {
   return JSON.parse(line) as Told;
 }
 
-const report = ["--report", "countersign-reports/countersign-sign.json"];
+const report = [".json", ".xml", ".env"].flatMap((ending) => [
+  "--report",
+  `countersign-reports/countersign-sign${ending}`,
+]);
 
 describe("a job of the templates", () => {
   it("turns inputs into flags, and puts images where nothing is taken for a flag", async () => {
@@ -91,9 +94,7 @@ describe("a job of the templates", () => {
 
   it("shows what it runs on one line that can neither move the terminal nor fold the log", async () => {
     const done = await job("sign", { images: "a\u001b[2Kb section_start:1:x" });
-    expect(done.stdout).toContain(
-      '$ countersign sign --report countersign-reports/countersign-sign.json -- "a [2Kb section start:1:x"\n',
-    );
+    expect(done.stdout).toContain(`$ countersign sign ${report.join(" ")} -- "a [2Kb section start:1:x"\n`);
   });
 
   it("leaves nothing behind", async () => {

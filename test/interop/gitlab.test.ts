@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { root } from "../gitlab/support/templates.ts";
 import { countersignProgram } from "../support/countersign.ts";
 import { type DockerRegistry, startDockerRegistry } from "./support/docker-registry.ts";
@@ -57,7 +58,7 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
   /** What a project that includes by path has copied. */
   const copies = () =>
     Object.fromEntries(
-      ["sign", "verify"].map((name) => [
+      ["sign", "verify", "promote", "payload", "attach"].map((name) => [
         `gitlab/${name}.gitlab-ci.yml`,
         readFileSync(path.join(root, "gitlab", `${name}.gitlab-ci.yml`), "utf8"),
       ]),
@@ -93,6 +94,7 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
           script: [`echo "DIGEST=${image.digest}" > build.env`, `echo "${image.reference}" > images.txt`],
           artifacts: { paths: ["images.txt"], reports: { dotenv: "build.env" } },
         },
+        deploy: { stage: "deploy", script: ['echo "deploying $COUNTERSIGN_REFERENCE, $COUNTERSIGN_VERDICT"'] },
       };
       done = await runPipeline(instance, { configuration, variables: keys });
     });
@@ -103,6 +105,7 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
         "countersign-sign": 0,
         "countersign-verify": 0,
         "again-verify": 0,
+        deploy: 0,
       });
       expect(done.exitCode).toBe(0);
     });
@@ -122,12 +125,50 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
       expect(report).toMatchObject({ operation: "verify", verdict: "trusted" });
     });
 
+    it("tell the jobs that follow what was verified", () => {
+      expect(done.logOf("deploy")).toBe(`deploying ${image.reference}, trusted`);
+    });
+
+    it("keep JUnit for the merge request's widget", () => {
+      const suite = done.artifact("countersign-verify", "countersign-reports/countersign-verify.xml");
+      expect(suite).toMatch(/<testsuites?[^>]* tests="1" failures="0" errors="0"/);
+      expect(suite).toContain(image.digest);
+    });
+
     it("leave the registry with signatures in both formats", async () => {
       const tags = await fetch(`http://${registry.host}/v2/app/tags/list`).then(
         (response) => response.json() as unknown,
       );
       const stem = image.digest.replace(":", "-");
       expect(tags).toMatchObject({ tags: expect.arrayContaining([stem, `${stem}.sig`]) });
+    });
+  });
+
+  describe("that sign in two halves, with a key that no job of the templates has", () => {
+    it("write the payload, attach what somebody signed, and verify it", async () => {
+      const apart = await pushImage(registry.host, "apart", "a", "1");
+      const configuration = {
+        stages: ["payload", "elsewhere", "attach", "verify"],
+        include: [
+          local("payload", { stage: "payload", images: apart.reference, out: "out/payload.json" }),
+          local("attach", {
+            stage: "attach",
+            images: apart.reference,
+            payload: "out/payload.json",
+            signature: "payload.sig",
+            "public-key": "env://RELEASE_PUB",
+          }),
+          local("verify", { stage: "verify", images: apart.reference, key: "env://RELEASE_PUB" }),
+        ],
+        elsewhere: {
+          stage: "elsewhere",
+          script: ['openssl dgst -sha256 -sign "$SIGNING_KEY" -out payload.sig out/payload.json'],
+          artifacts: { paths: ["payload.sig"] },
+        },
+      };
+      const done = await runPipeline(instance, { configuration, files: copies(), variables: keys });
+      const names = ["countersign-payload", "elsewhere", "countersign-attach", "countersign-verify"];
+      expect(done.jobs, done.log).toEqual(Object.fromEntries(names.map((name) => [name, 0])));
     });
   });
 
@@ -211,6 +252,22 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
       const report = (job: string): unknown => JSON.parse(done.artifact(job, `countersign-reports/${job}.json`));
       expect(report("unsigned-verify")).toMatchObject({ verdict: "unsigned" });
       expect(report("unreachable-verify")).toMatchObject({ verdict: "undetermined" });
+      const suite = (job: string) => done.artifact(job, `countersign-reports/${job}.xml`);
+      expect(suite("unsigned-verify")).toContain("<failure");
+      expect(suite("unreachable-verify")).toContain("<error");
+    });
+  });
+
+  describe("of docs/gitlab.md", () => {
+    it("are what GitLab's schema and the templates' inputs allow: and make the jobs that the page promises", async () => {
+      const page = readFileSync(path.join(root, "docs", "gitlab.md"), "utf8");
+      const [text = ""] = /(?<=```yaml\n)stages:[\s\S]*?(?=```)/.exec(page) ?? [];
+      const configuration: unknown = parse(text.replaceAll("COMMIT", instance.commit), { merge: true });
+      if (typeof configuration !== "object" || configuration === null) throw new Error("the page has no pipeline");
+      const done = await runPipeline(instance, { configuration }, ["--list-all"]);
+      expect(done.exitCode, done.log).toBe(0);
+      const jobs = ["build", "countersign-sign", "countersign-verify", "staging-promote", "production-promote"];
+      for (const job of jobs) expect(done.log).toMatch(new RegExp(`^${job} `, "m"));
     });
   });
 
