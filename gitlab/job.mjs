@@ -11,10 +11,21 @@ const env = process.env;
 /** verb: the command; guarded: it needs secrets; pairs: an image is "SOURCE DESTINATION"; reports: endings; flags: [input, flag, kind]. */
 const job = JSON.parse(readFileSync(path.join(folder, "job.json"), "utf8"));
 
-const textOf = (input) => (env[`COUNTERSIGN_INPUT_${input.toUpperCase().replaceAll("-", "_")}`] ?? "").trim();
-const isOn = (input) => textOf(input) === `${input}=true`;
+/**
+ * What the include says, undefined where it says nothing. Empty is neither: a variable that is not set has expanded to nothing,
+ * and a rule must not vanish so.
+ */
+function given(input) {
+  const value = env[`COUNTERSIGN_INPUT_${input.toUpperCase().replaceAll("-", "_")}`]?.trim();
+  if (value === undefined || value === "unset") return undefined;
+  if (value !== "") return value;
+  const mend = "set the variable that it names: one that is not set expands to nothing; or leave the input out";
+  throw new Stop("E_USAGE", 2, `the input ${input} is empty`, mend);
+}
+
+const isOn = (input) => given(input) === `${input}=true`;
 const linesOf = (input) =>
-  textOf(input)
+  (given(input) ?? "")
     .split(/\r\n|\n|\r/)
     .map((line) => line.trim())
     .filter((line) => line !== "");
@@ -22,7 +33,7 @@ const linesOf = (input) =>
 try {
   if (job.guarded) refuseForks();
   const args = [job.verb, ...flags(), ...reports(), ...linesOf("extra-args"), ...images()];
-  const program = await getProgram(textOf("program"), folder, env);
+  const program = await getProgram(given("program") ?? "", folder, env);
   console.log(`$ countersign ${args.map(shown).join(" ")}`);
   process.exitCode = await run(program, args);
 } catch (error) {
@@ -57,8 +68,8 @@ function flags() {
     .flatMap(([input, flag, kind]) => {
       if (kind === "switch") return isOn(input) ? [flag] : [];
       if (kind === "sources") return linesOf(input).flatMap((source) => [flag, sourceOf(input, source)]);
-      const value = textOf(input);
-      if (value === "") return [];
+      const value = given(input);
+      if (value === undefined) return [];
       if (kind === "value") return [flag, variableValue(input, value)];
       if (kind === "variable") return [flag, variable(input, value)];
       return [flag, kind === "source" ? sourceOf(input, value) : value];
@@ -107,22 +118,17 @@ function whyEmpty() {
 }
 
 function reports() {
-  return job.reports.flatMap((ending) => ["--report", `${textOf("reports")}${ending}`]);
+  return job.reports.flatMap((ending) => ["--report", `${given("reports")}${ending}`]);
 }
 
 /** Behind "--", where nothing is taken for a flag. Several pairs go by a file, as the program wants them. */
 function images() {
-  const [listed, file] = [linesOf("images"), textOf("images-file")];
-  if (file !== "" && listed.length > 0)
+  const [listed, file] = [linesOf("images"), given("images-file")];
+  if (file !== undefined && listed.length > 0)
     throw new Stop("E_USAGE", 2, "images and images-file are both given", "leave one out");
-  if (file !== "") return [`--images=${file}`];
+  if (file !== undefined) return [`--images=${file}`];
   if (listed.length === 0) {
-    throw new Stop(
-      "E_USAGE",
-      2,
-      "the input images is empty",
-      "name an image a line; a variable in it that is not set expands to nothing",
-    );
+    throw new Stop("E_USAGE", 2, "no image is named", "name them by the input images, one a line, or by images-file");
   }
   if (!job.pairs) return ["--", ...listed];
   const pairs = listed.map((line) => line.split(/\s+/));

@@ -1,6 +1,7 @@
-// The inputs of the GitLab templates: what each is, and which flag of the program it becomes.
+// The inputs of the GitLab templates: what each is, and which flag of the program it becomes. What is left out is "unset", not
+// empty: an empty input is a variable that does not exist, which must not pass for a rule that was never asked for.
 
-const variable = "^[A-Za-z_][A-Za-z0-9_]*$|^$";
+const variable = "^[A-Za-z_][A-Za-z0-9_]*$";
 
 /** About the job itself; none of them reaches the program. */
 const job = (verb, stage) => ({
@@ -28,13 +29,13 @@ const job = (verb, stage) => ({
 const credentials = (prefix, whose) => ({
   [`${prefix === "" ? "registry-" : prefix}username-variable`]: {
     description: `Name of the variable with the user of ${whose}. Without it: CI_REGISTRY_*, logins of docker and podman.`,
-    default: "",
+    default: "unset",
     regex: variable,
     flag: [`--${prefix === "" ? "registry-" : prefix}username`, "value"],
   },
   [`${prefix === "" ? "registry-" : prefix}password-variable`]: {
     description: "Name of the variable with its password.",
-    default: "",
+    default: "unset",
     regex: variable,
     flag: [`--${prefix === "" ? "registry-" : prefix}password`, "variable"],
   },
@@ -42,17 +43,20 @@ const credentials = (prefix, whose) => ({
 
 const common = {
   ...credentials("", "the first image's registry"),
-  "extra-args": { description: "More flags of the command, one argument a line. No shell reads them.", default: "" },
+  "extra-args": {
+    description: "More flags of the command, one argument a line. No shell reads them.",
+    default: "unset",
+  },
 };
 
 const images = (what) => ({
   images: {
     description: `${what}, one a line; variables are expanded: $CI_REGISTRY_IMAGE@$DIGEST. At most 1 KB: use images-file for more.`,
-    default: "",
+    default: "unset",
   },
   "images-file": {
     description: "A file with such lines, an artifact of an earlier job, in place of images.",
-    default: "",
+    default: "unset",
   },
 });
 
@@ -74,14 +78,14 @@ const recursive = {
 };
 
 const written = "a path, or env://NAME for a variable of type file, with PEM, or base64 of it";
-const source = (what) => ({ description: `${what}: ${written}.`, default: "" });
+const source = (what) => ({ description: `${what}: ${written}.`, default: "unset" });
 
 /** Whom to trust. `prefix`: destination- for what holds there instead of at the source. */
 const trust = (prefix) => {
   const where = prefix === "" ? "" : " At the destination; without it what holds at the source.";
   const flagged = (name, description, kind) => [
     `${prefix}${name}`,
-    { description: `${description}${where}`, default: "", flag: [`--${prefix}${name}`, kind] },
+    { description: `${description}${where}`, default: "unset", flag: [`--${prefix}${name}`, kind] },
   ];
   return Object.fromEntries([
     flagged("key", `Public keys, one a line, each ${written}.`, "sources"),
@@ -101,27 +105,27 @@ const signer = (prefix, key) => ({
   [key]: {
     description:
       "Name of the variable that holds the private key: of type file, or PEM, or base64 of it. Never the key itself.",
-    default: "",
+    default: "unset",
     regex: variable,
     flag: [`--${prefix}key`, "variable"],
   },
   [`${prefix}passphrase-variable`]: {
     description: "Name of the variable with the key's passphrase.",
-    default: "",
+    default: "unset",
     regex: variable,
     flag: [`--${prefix}passphrase`, "variable"],
   },
   [`${prefix}certificate`]: { ...source("The key's certificate"), flag: [`--${prefix}certificate`, "source"] },
   [`${prefix}certificate-chain`]: {
     description: "Its issuers, in any order, written as the certificate is.",
-    default: "",
+    default: "unset",
     flag: [`--${prefix}certificate-chain`, "source"],
   },
 });
 
 /** Exactly one image: the two halves of signing elsewhere are about one. */
 const image = {
-  images: { description: "The one image; variables are expanded: $CI_REGISTRY_IMAGE@$DIGEST.", default: "" },
+  images: { description: "The one image; variables are expanded: $CI_REGISTRY_IMAGE@$DIGEST.", default: "unset" },
 };
 
 const fileName = "^[A-Za-z0-9_][A-Za-z0-9_./-]*$";
@@ -140,12 +144,12 @@ export const JOBS = {
       ...signer("", "key-variable"),
       signer: {
         description: "In place of key-variable: exec:COMMAND, https+sign://HOST/PATH or notation-plugin:NAME?id=KEY.",
-        default: "",
+        default: "unset",
         flag: ["--signer", "text"],
       },
       "signer-token-variable": {
         description: "Name of the variable with the token for a signing service: one of the job's id_tokens.",
-        default: "",
+        default: "unset",
         regex: variable,
         flag: ["--signer-token", "variable"],
       },

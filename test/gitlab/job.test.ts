@@ -71,7 +71,7 @@ describe("a job of the templates", () => {
   it("lets no shell read an input", async () => {
     const hostile = ["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", '"; touch pwned; "', "&& touch pwned"];
     const lines = [...hostile, "END_OF_PROGRAM_MJS", "touch pwned", "*", "~", "\\"].join("\n");
-    const inputs = { images: lines, signer: lines, "extra-args": lines, "images-file": "" };
+    const inputs = { images: lines, signer: lines, "extra-args": lines, "images-file": "unset" };
     const done = await job("sign", inputs);
     expect(done.exitCode).toBe(0);
     expect(toldBy(done).args).toEqual([
@@ -101,21 +101,31 @@ describe("a job of the templates", () => {
     const scratch = path.join(folder, "tmp");
     mkdirSync(scratch);
     await job("sign", { images: "a" }, { TMPDIR: scratch });
-    await job("sign", { images: "" }, { TMPDIR: scratch });
+    await job("sign", { images: "unset" }, { TMPDIR: scratch });
     expect(readdirSync(scratch)).toEqual([]);
   });
 
   it("asks for images when there are none, or twice as many", async () => {
-    expect(await job("verify", { images: " \n" })).toMatchObject({
+    const none = await job("verify", { images: "unset" });
+    expect(none).toMatchObject({
       exitCode: 2,
       stdout: "",
-      stderr: expect.stringMatching(
-        /^countersign: E_USAGE: the input images is empty\n {2}mend: .*not set expands to nothing\n$/,
-      ),
+      stderr: expect.stringContaining("E_USAGE: no image is named"),
     });
-    expect(await job("verify", { images: "a", "images-file": "b" })).toMatchObject({ exitCode: 2 });
+    expect(await job("verify", { images: "a", "images-file": "b" })).toMatchObject({ exitCode: 2, stdout: "" });
     expect(toldBy(await job("verify", { "images-file": "built.txt" })).args.at(-1)).toBe("--images=built.txt");
   });
+
+  it.each(["images", "certificate-identity", "ca-roots", "key", "extra-args", "program"])(
+    "refuses %s when it is empty, as a variable that is not set makes it: no rule vanishes",
+    async (input) => {
+      const done = await job("verify", { images: "a", [input]: " \n" });
+      expect(done).toMatchObject({ exitCode: 2, stdout: "" });
+      expect(done.stderr).toMatch(
+        new RegExp(`^countersign: E_USAGE: the input ${input} is empty\n {2}mend: .*not set expands to nothing.*\n$`),
+      );
+    },
+  );
 
   it("trusts the instance's own authority for its registry, and leaves Node.js as it was for the program", async () => {
     const authority = path.join(folder, "ca.pem");

@@ -44,7 +44,7 @@ describe.each(TEMPLATES)("$file", (template) => {
       const carried = job.variables[variableOf(input)];
       if (carried === undefined) continue;
       expect(script, `${input} is carried, and not used`).toMatch(
-        new RegExp(`\\["${input}",|(?:textOf|linesOf|isOn)\\("${input}"\\)`),
+        new RegExp(`\\["${input}",|(?:given|linesOf|isOn)\\("${input}"\\)`),
       );
     }
   });

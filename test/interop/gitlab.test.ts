@@ -192,10 +192,11 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
             program: `${instance.origin}/countersign.tar.gz#sha256=${"0".repeat(64)}`,
           }),
           verify("hostile-", { images: hostile, "extra-args": hostile }),
+          verify("unset-", { images: image.reference, "certificate-identity": "$NOT_SET" }),
           verify("flag-", { images: `--key=x\n${image.reference}` }),
           sign("empty-", { "key-variable": "EMPTY_KEY" }),
           sign("fork-", { "key-variable": "SIGNING_KEY" }),
-          sign("hostile-", { "key-variable": "SIGNING_KEY", signer: "", certificate: hostile }),
+          sign("hostile-", { "key-variable": "SIGNING_KEY", certificate: hostile }),
         ],
         // A job of an include is changed by naming it again.
         "fork-sign": {
@@ -216,6 +217,7 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
         "unreachable-verify": 3,
         "changed-verify": 1,
         "hostile-verify": 2,
+        "unset-verify": 2,
         "flag-verify": 2,
         "empty-sign": 2,
         "fork-sign": 2,
@@ -230,6 +232,7 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
         "changed-verify": new RegExp(
           `E_DIGEST_MISMATCH.*wanted sha256=0{64}, got sha256=${hash}; nothing of it was run`,
         ),
+        "unset-verify": /the input certificate-identity is empty/,
         "flag-verify": /E_REFERENCE_INVALID/,
         "empty-sign": /E_ENVIRONMENT_EMPTY: the variable EMPTY_KEY[\s\S]*is the ref protected\?.*main is not protected/,
         "fork-sign": /E_EVENT_UNTRUSTED/,
