@@ -95,7 +95,7 @@ function parseList(bytes, project) {
 
 /** A version of a package, as npm itself gets it: registry, login and proxies are npm's own settings, none of the working folder's. */
 async function fromNpm(text, folder, target, env) {
-  const [, spec, hash] = /^((?:@[\w.-]+\/)?[\w.-]+@\d+\.\d+\.\d+[\w.+-]*)#(.+)$/s.exec(text) ?? [];
+  const [, spec, hash] = /^((?:@[\w.-]+\/)?[A-Za-z0-9][\w.-]*@\d+\.\d+\.\d+[\w.+-]*)#(.+)$/s.exec(text) ?? [];
   if (spec === undefined) {
     throw misuse(
       `npm:${show(text)} names no version with its hash`,
@@ -153,7 +153,8 @@ async function fromMirror(text, target, env) {
   await unpack(bytes, target, url);
 }
 
-function parseHash(text) {
+/** `sha256=HEX` or `sha512-BASE64`, and each the other way. */
+export function parseHash(text) {
   const [, hexName, hex] = /^(sha256|sha512)[=:]([0-9a-f]+)$/i.exec(text) ?? [];
   const [, name, base64] = /^(sha256|sha512)-([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
   const algorithm = (hexName ?? name ?? "").toLowerCase();
@@ -249,7 +250,7 @@ async function readBody(response, url) {
 }
 
 /** Writes the plain files of dist/ that a tar.gz holds; whatever else is in there is passed over, links too. */
-async function unpack(bytes, target, what) {
+export async function unpack(bytes, target, what) {
   let count = 0;
   try {
     const tar = gunzipSync(bytes, { maxOutputLength: LIMITS.unpacked });
@@ -289,7 +290,8 @@ function isPlain(name) {
 /** One printable line: what others say must not move the terminal nor fold GitLab's log. */
 export function show(text) {
   return String(text)
-    .replace(/[^\x20-\x7e\u00a0-\u2027\u2030-\uffff]+/g, " ")
-    .replace(/section_(start|end):/g, "section $1:")
-    .slice(0, 500);
+    .replace(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, " ")
+    .replace(/section_(?=start|end)/g, "section ")
+    .slice(0, 500)
+    .toWellFormed();
 }
