@@ -138,6 +138,48 @@ describe("a job of the templates", () => {
   });
 });
 
+describe("a promotion", () => {
+  it("names one pair on the command line, and several in a file that goes with the job", async () => {
+    const one = toldBy(await job("promote", { images: "r.example.com/a:1   r.example.com/b:1" }));
+    expect(one.args.slice(-3)).toEqual(["--", "r.example.com/a:1", "r.example.com/b:1"]);
+    const several = toldBy(await job("promote", { images: "a b\n\n c  d " }));
+    expect(several.args.at(-1)).toMatch(/^--images=\//);
+    expect(several.list).toBe("a b\nc  d\n");
+    const list = several.args.at(-1)?.slice("--images=".length) ?? "";
+    expect(existsSync(list)).toBe(false);
+  });
+
+  it.each(["a", "a b c", "a b\nc"])("is refused when a line is not two references: %j", async (images) => {
+    const done = await job("promote", { images });
+    expect(done).toMatchObject({
+      exitCode: 2,
+      stdout: "",
+      stderr: expect.stringContaining("is not SOURCE DESTINATION"),
+    });
+  });
+
+  it("has a trust, a user and a key of its own for the destination", async () => {
+    const inputs = {
+      images: "a b",
+      "ca-roots": "root.pem",
+      "destination-key": "env://PROD_PUB",
+      "destination-username-variable": "PROD_USER",
+      "destination-password-variable": "PROD_PASSWORD",
+      resign: "resign=true",
+      "resign-key-variable": "PROD_KEY",
+      "dry-run": "dry-run=true",
+    };
+    const env = { PROD_PUB: "MFkw", PROD_USER: "robot", PROD_PASSWORD: "secret", PROD_KEY: "MFkw" };
+    const done = await job("promote", inputs, env);
+    expect(toldBy(done).args.slice(1, toldBy(done).args.indexOf("--report"))).toEqual([
+      ...["--ca-roots", "root.pem", "--destination-key", "env://PROD_PUB"],
+      ...["--resign", "--resign-key", "env://PROD_KEY", "--dry-run"],
+      ...["--destination-username", "robot", "--destination-password", "env://PROD_PASSWORD"],
+    ]);
+    expect(done.stdout + done.stderr).not.toContain("secret");
+  });
+});
+
 describe("a key in a CI variable", () => {
   it("goes by path when the variable is of type file, else by its name; never by its value", async () => {
     const file = path.join(folder, "SIGNING_KEY");
@@ -214,6 +256,7 @@ describe("a merge request", () => {
     expect(done).toMatchObject({ exitCode: 2, stdout: "", stderr: expect.stringContaining("E_EVENT_UNTRUSTED") });
     toldBy(await job("sign", { images: "a", "allow-forks": "allow-forks=true" }, env));
     toldBy(await job("verify", { images: "a" }, env));
+    expect(await job("promote", { images: "a b" }, env)).toMatchObject({ exitCode: 2, stdout: "" });
   });
 
   it("of the project itself signs", async () => {

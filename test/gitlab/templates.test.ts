@@ -66,6 +66,16 @@ describe.each(TEMPLATES)("$file", (template) => {
     expect(job.artifacts).toMatchObject({ when: "always" });
   });
 
+  it("is not cut off, nor beside another, while it promotes to an environment", () => {
+    const gate = {
+      environment: { name: "$[[ inputs.environment ]]" },
+      resource_group: "countersign-promote-$[[ inputs.environment ]]",
+      interruptible: false,
+    };
+    if (template.file.includes("promote")) expect(job).toMatchObject(gate);
+    else expect(Object.keys(job)).not.toEqual(expect.arrayContaining(["environment"]));
+  });
+
   it("knows its commit only where it is a component", () => {
     expect(template.component).toEqual(template.file.startsWith("templates/") ? ["sha"] : []);
     expect(job.variables["COUNTERSIGN_INPUT_COMMIT"]).toBe(
