@@ -4,7 +4,8 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { getProgram, Stop, show } from "./program.mjs";
+import { getProgram } from "./program.mjs";
+import { Stop, show } from "./stop.mjs";
 
 const folder = path.dirname(fileURLToPath(import.meta.url));
 const env = process.env;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Writes the GitLab templates: gitlab/*.gitlab-ci.yml for include: and templates/*.yml, the components. Both carry
-// gitlab/program.mjs and gitlab/job.mjs word for word, since a job has nothing else yet.
+// gitlab/*.mjs word for word, since a job has nothing else yet.
 //
 //   node scripts/gitlab.mjs           write them
 //   node scripts/gitlab.mjs --check   end in 1 when one is not in step with its sources
@@ -9,7 +9,9 @@ import path from "node:path";
 import { JOBS } from "./gitlab-inputs.mjs";
 import { root } from "./setup.mjs";
 
-const scripts = { "program.mjs": read("gitlab/program.mjs"), "job.mjs": read("gitlab/job.mjs") };
+const scripts = Object.fromEntries(
+  ["stop.mjs", "download.mjs", "archive.mjs", "program.mjs", "job.mjs"].map((name) => [name, read(`gitlab/${name}`)]),
+);
 
 function read(file) {
   return readFileSync(path.join(root, file), "utf8");

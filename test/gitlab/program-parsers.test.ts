@@ -7,10 +7,11 @@ import { z } from "zod";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { root } from "./support/templates.ts";
 
-// The parsers of gitlab/program.mjs against whatever a mirror, a variable or an error may hold.
+// The parsers of gitlab/*.mjs against whatever a mirror, a variable or an error may hold.
 
 const isFunction = (value: unknown) => typeof value === "function";
-const loaded: unknown = await import(path.join(root, "gitlab", "program.mjs"));
+const load = async (name: string): Promise<object> => (await import(path.join(root, "gitlab", name))) as object;
+const loaded = { ...(await load("stop.mjs")), ...(await load("archive.mjs")), ...(await load("program.mjs")) };
 const { show, parseHash, unpack, getProgram, Stop } = z
   .object({
     show: z.custom<(text: string) => string>(isFunction),

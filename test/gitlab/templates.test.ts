@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { jobOf, root, TEMPLATES, variableOf } from "./support/templates.ts";
@@ -84,7 +84,7 @@ describe.each(TEMPLATES)("$file", (template) => {
   });
 
   it("carries the scripts of the repository word for word", () => {
-    for (const file of ["program.mjs", "job.mjs"]) {
+    for (const file of readdirSync(path.join(root, "gitlab")).filter((name) => name.endsWith(".mjs"))) {
       expect(script).toContain(`\n${readFileSync(path.join(root, "gitlab", file), "utf8")}END_OF_`);
     }
   });
