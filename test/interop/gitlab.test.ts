@@ -144,6 +144,63 @@ describeWithPeer(["gitlab-ci-local", "rsync", "docker-registry"], "GitLab pipeli
     });
   });
 
+  describe("that promote", () => {
+    let done: PipelineRun;
+    let unsigned: PushedImage;
+
+    beforeAll(async () => {
+      const signed = await pushImage(registry.host, "promoted", "p", "1");
+      unsigned = await pushImage(registry.host, "promoted", "unsigned", "2");
+      const promote = (prefix: string, inputs: object) =>
+        component("promote", { "job-prefix": prefix, stage: "promote", key: "env://RELEASE_PUB", ...inputs });
+      const staging = `${registry.host}/staging/app`;
+      const configuration = {
+        stages: ["sign", "promote", "deploy"],
+        include: [
+          component("sign", { stage: "sign", images: signed.reference, "key-variable": "SIGNING_KEY" }),
+          promote("staging-", {
+            environment: "staging",
+            images: `${signed.reference} ${staging}:1\n${signed.reference} ${staging}:latest`,
+          }),
+          promote("plan-", {
+            environment: "production",
+            images: `${signed.reference} ${registry.host}/production/app:1`,
+            "dry-run": true,
+          }),
+          promote("unsigned-", { environment: "staging", images: `${unsigned.reference} ${staging}:2` }),
+        ],
+        "unsigned-promote": { allow_failure: true },
+        deploy: { stage: "deploy", needs: ["staging-promote"], script: ['echo "deploying $COUNTERSIGN_REFERENCE"'] },
+      };
+      done = await runPipeline(instance, { configuration, variables: keys });
+    });
+
+    const tagsOf = (repository: string): Promise<unknown> =>
+      fetch(`http://${registry.host}/v2/${repository}/tags/list`).then((response) => response.json() as unknown);
+
+    it("move what verifies, with its signatures, and nothing else", async () => {
+      const status = {
+        "countersign-sign": 0,
+        "staging-promote": 0,
+        "plan-promote": 0,
+        "unsigned-promote": 1,
+        deploy: 0,
+      };
+      expect(done.jobs, done.log).toEqual(status);
+      const signature = expect.stringMatching(/^sha256-[0-9a-f]{64}\.sig$/);
+      expect(await tagsOf("staging/app")).toMatchObject({ tags: expect.arrayContaining(["1", "latest", signature]) });
+      expect(await tagsOf("staging/app")).not.toMatchObject({ tags: expect.arrayContaining(["2"]) });
+    });
+
+    it("write nothing when only the plan is asked for", async () => {
+      expect(await tagsOf("production/app")).not.toMatchObject({ tags: expect.anything() });
+    });
+
+    it("hand the promoted image over, by its digest at the destination", () => {
+      expect(done.logOf("deploy")).toMatch(/^deploying 127\.0\.0\.1:\d+\/staging\/app@sha256:[0-9a-f]{64}$/);
+    });
+  });
+
   describe("that sign in two halves, with a key that no job of the templates has", () => {
     it("write the payload, attach what somebody signed, and verify it", async () => {
       const apart = await pushImage(registry.host, "apart", "a", "1");
