@@ -3,11 +3,11 @@ import { LIMITS } from "../model/limits.ts";
 import { createCredentials, type ExplicitCredentials } from "../oci/credentials.ts";
 import { openLayout } from "../oci/layout.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
-import { createRegistry } from "../oci/registry-client.ts";
-import type { Repository } from "../oci/repository.ts";
+import { createRegistry, type Registry } from "../oci/registry-client.ts";
+import type { StreamingRepository } from "../oci/repository.ts";
 import type { Session } from "../operations/session.ts";
 import type { Host } from "../platform/host.ts";
-import { createExchange } from "../platform/http.ts";
+import { createExchange, type HttpExchange } from "../platform/http.ts";
 import { createNodeHost } from "../platform/node-host.ts";
 import { secureContext } from "../platform/tls.ts";
 import { oneLine } from "../reports/terminal.ts";
@@ -55,12 +55,56 @@ export interface Undertaking {
   readonly host?: Host | undefined;
 }
 
+/** Credentials of the registry that is written to, where they are other than those of the one that is read. */
+export interface DestinationOptions {
+  readonly destinationUsername?: string | undefined;
+  readonly destinationPassword?: string | undefined;
+  readonly destinationToken?: string | undefined;
+}
+
 /** Puts a run together: the outside world, one registry client with its credentials, layout folders. */
 export async function openSession(
   options: SessionOptions,
   terminal: Terminal,
-  { verb, actions, images, host: world = createNodeHost() }: Undertaking,
+  undertaking: Undertaking,
 ): Promise<OpenSession> {
+  const connection = await connect(options, terminal, undertaking);
+  const { host, registryWith } = connection;
+  const registry = registryWith(await explicitCredentials(host, options, undertaking.images));
+  return sessionOf(connection, options, registry, undertaking);
+}
+
+/** As `openSession`, for a run that reads images in one place and writes them in another; the connections are shared. */
+export async function openTwoSessions(
+  options: SessionOptions & DestinationOptions,
+  terminal: Terminal,
+  undertaking: Omit<Undertaking, "actions"> & { readonly destinations: readonly string[] },
+): Promise<{ readonly source: OpenSession; readonly destination: OpenSession }> {
+  const connection = await connect(options, terminal, undertaking);
+  const { host, registryWith } = connection;
+  const registry = registryWith(await explicitCredentials(host, options, undertaking.images));
+  const given = await destinationCredentials(host, options, undertaking.destinations);
+  // One client where it can be: what it has learned of a registry, tokens too, serves both ends.
+  const other = given === undefined ? registry : registryWith(given);
+  return {
+    source: sessionOf(connection, options, registry, { actions: "pull" }),
+    destination: sessionOf(connection, options, other, { actions: "pull,push", fresh: true }),
+  };
+}
+
+/** What the sessions of a run share. */
+interface Connection {
+  readonly host: Host;
+  readonly exchange: HttpExchange;
+  readonly progress: ReturnType<typeof createProgress>;
+  readonly registryWith: (credentials: ExplicitCredentials) => Registry;
+}
+
+async function connect(
+  options: SessionOptions,
+  terminal: Terminal,
+  { verb, host: world = createNodeHost() }: Pick<Undertaking, "verb" | "host">,
+): Promise<Connection> {
   const host = { ...world, readStdin: readingOnce(world) };
   const tls = {
     ca: await textOf(host, options.registryCacert),
@@ -76,34 +120,45 @@ export async function openSession(
     requestTimeout: options.requestTimeout * 1000,
   });
   const log = (line: string) => terminal.err(`${oneLine(line)}\n`);
-  const registry = createRegistry({
-    exchange,
-    host,
-    credentials: createCredentials(host, await explicitCredentials(host, options, images)),
-    allowHttp: options.allowHttpRegistry,
-    tokenRealms: options.tokenRealm,
-    userAgent: `countersign/${VERSION}`,
-    onRequest: options.verbose
-      ? ({ method, host: name, path, status }) => log(`${method} ${name}${path} ${status}`)
-      : undefined,
-    onRetry: ({ delay, error }) =>
-      (options.verbose || delay >= LONG_WAIT) &&
-      log(`${error.message}; trying again in ${(delay / 1000).toFixed(1)} s`),
-  });
-  const progress = createProgress(terminal, verb);
-  const opened = new Map<string, Repository>();
-  const open = (reference: Reference): Repository => {
+  const registryWith = (credentials: ExplicitCredentials) =>
+    createRegistry({
+      exchange,
+      host,
+      credentials: createCredentials(host, credentials),
+      allowHttp: options.allowHttpRegistry,
+      tokenRealms: options.tokenRealm,
+      userAgent: `countersign/${VERSION}`,
+      onRequest: options.verbose
+        ? ({ method, host: name, path, status }) => log(`${method} ${name}${path} ${status}`)
+        : undefined,
+      onRetry: ({ delay, error }) =>
+        (options.verbose || delay >= LONG_WAIT) &&
+        log(`${error.message}; trying again in ${(delay / 1000).toFixed(1)} s`),
+    });
+  return { host, exchange, progress: createProgress(terminal, verb), registryWith };
+}
+
+function sessionOf(
+  { host, exchange, progress }: Connection,
+  { concurrency }: SessionOptions,
+  registry: Registry,
+  { actions, fresh = false }: { readonly actions: Undertaking["actions"]; readonly fresh?: boolean },
+): OpenSession {
+  const opened = new Map<string, StreamingRepository>();
+  const open = (reference: Reference): StreamingRepository => {
     const known = opened.get(reference.name);
     if (known !== undefined) return known;
     const repository =
-      reference.kind === "layout" ? openLayout(host, reference.path) : registry.repository(reference, { actions });
+      reference.kind === "layout"
+        ? openLayout(host, reference.path, { fresh })
+        : registry.repository(reference, { actions });
     opened.set(reference.name, repository);
     return repository;
   };
   return {
     host,
     open,
-    concurrency: options.concurrency,
+    concurrency,
     progress,
     async finish(work) {
       try {
@@ -134,6 +189,18 @@ async function textOf(host: Host, path: string | undefined): Promise<string | un
   return path === undefined
     ? undefined
     : Buffer.from(await host.files.read(path, LIMITS.certificateFile)).toString("utf8");
+}
+
+async function destinationCredentials(
+  host: Host,
+  options: DestinationOptions,
+  images: readonly string[],
+): Promise<ExplicitCredentials | undefined> {
+  const { destinationUsername: username, destinationPassword, destinationToken } = options;
+  if (username === undefined && destinationPassword === undefined && destinationToken === undefined) return undefined;
+  const password = await secretOf(host, "--destination-password", destinationPassword);
+  const token = await secretOf(host, "--destination-token", destinationToken);
+  return { username, password, token, registry: firstRegistry(images), flags: "--destination" };
 }
 
 async function explicitCredentials(

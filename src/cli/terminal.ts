@@ -23,12 +23,17 @@ export function processTerminal(): Terminal {
   };
 }
 
+/** Copied bytes between two words of it on a terminal. */
+const MEGABYTES = 16 * 1024 * 1024;
+
 /**
  * Progress for runs of more than a few images: redrawn in place on a terminal, a line every tenth elsewhere.
  * `verb` is what is said of a finished image: `signed`, `verified`.
  */
 export function createProgress(terminal: Terminal, verb: string): Progress & { done(): void } {
   let drawn = false;
+  let copied = 0;
+  let told = 0;
   return {
     finished(done, total, reference) {
       if (total < 4) return;
@@ -38,6 +43,15 @@ export function createProgress(terminal: Terminal, verb: string): Progress & { d
       } else if (done === total || done % Math.ceil(total / 10) === 0) {
         terminal.err(`${verb} ${done}/${total}\n`);
       }
+    },
+    moved(bytes) {
+      copied += bytes;
+      const step = terminal.interactive ? MEGABYTES : 16 * MEGABYTES;
+      if (copied < told + step) return;
+      told = copied;
+      const text = `copied ${Math.floor(copied / 1_048_576)} MiB`;
+      terminal.err(terminal.interactive ? `\r\u001b[K${text}` : `${text}\n`);
+      drawn = terminal.interactive;
     },
     done() {
       if (drawn) terminal.err("\r\u001b[K");

@@ -86,6 +86,11 @@ export const ERROR_CODES = {
   // Layout folders.
   E_LAYOUT_INVALID: { exit: 1, retry: false },
 
+  // Promotion.
+  E_NOT_VERIFIED: { exit: 1, retry: false },
+  E_UNDETERMINED: { exit: 3, retry: true },
+  E_TAG_MOVED: { exit: 1, retry: false },
+
   E_STORED_DIFFERS: { exit: 1, retry: true },
   E_BUG: { exit: 70, retry: false },
 } as const satisfies Record<string, { exit: 1 | 2 | 3 | 70; retry: boolean }>;

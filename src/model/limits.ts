@@ -31,6 +31,12 @@ export const LIMITS = {
   layers: 10_000,
   /** Blobs of a layout folder that are looked into for manifests that its index does not name. */
   layoutBlobs: 10_000,
+  /** Bytes a second that a large transfer makes at least. */
+  slowest: 16 * KiB,
+  /** Attachments of one image that are copied, those of attachments included. */
+  attachments: 10_000,
+  /** Attachments on attachments: a signature of an SBOM of an image is two. */
+  attachmentDepth: 8,
   attempts: 5,
   requestTimeout: 30_000,
   connectTimeout: 10_000,

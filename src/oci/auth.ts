@@ -11,6 +11,8 @@ export type Actions = "pull" | "pull,push";
 export interface Scope {
   readonly repository: string;
   readonly actions: Actions;
+  /** A repository of the same registry that is read too: a blob is mounted from it. */
+  readonly mountFrom?: string | undefined;
 }
 
 /** The `Authorization` headers for one registry. */
@@ -87,7 +89,8 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       const pins = [...options.tokenRealms, ...(known?.realms ?? [])];
       if (known && !(await mayReceiveCredentials(realm, origin, pins))) refuseRealm(realm, origin);
       const { fetchToken } = await import("./token.ts");
-      const text = `repository:${asked.repository}:${asked.actions}`;
+      const from = asked.mountFrom === undefined ? "" : ` repository:${asked.mountFrom}:pull`;
+      const text = `repository:${asked.repository}:${asked.actions}${from}`;
       const token = await fetchToken({ realm, service: wanted.service, scope: text, credential: known }, options);
       return { ...token, expires: now() + token.lifetime - Math.min(10_000, token.lifetime / 10) };
     });
@@ -107,7 +110,7 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     header,
     async afterRefusal(challenges, sent, scope, origin) {
       demand = choose(parseChallenges(challenges), options.registry);
-      await forget(tokens, scope.repository, sent);
+      await forget(tokens, scope, sent);
       const next = await header(scope, origin);
       return next === sent ? undefined : next;
     },
@@ -115,18 +118,18 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   };
 }
 
-function keyOf({ repository, actions }: Scope): string {
-  return `${actions} ${repository}`;
+function keyOf({ repository, actions, mountFrom }: Scope): string {
+  return `${actions} ${repository} ${mountFrom ?? ""}`;
 }
 
 /** Drops a token that was refused; one that somebody has got anew in the meantime stays. */
 async function forget(
   tokens: Map<string, Promise<LiveToken>>,
-  repository: string,
+  { repository, mountFrom }: Scope,
   sent: string | undefined,
 ): Promise<void> {
   for (const actions of ["pull", "pull,push"] as const) {
-    const key = keyOf({ repository, actions });
+    const key = keyOf({ repository, actions, mountFrom });
     const pending = tokens.get(key);
     const token = await pending?.catch(() => undefined);
     if (token && `Bearer ${token.value}` === sent && tokens.get(key) === pending) tokens.delete(key);

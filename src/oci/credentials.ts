@@ -13,6 +13,8 @@ export interface ExplicitCredentials {
   readonly token?: string | undefined;
   /** The one registry that they are for (`host[:port]`); absent: every registry that the caller names. */
   readonly registry?: string | undefined;
+  /** How the flags begin that they come from; `--registry` unless told. */
+  readonly flags?: string | undefined;
 }
 
 type Machine = Pick<Host, "env" | "files" | "run" | "homeDirectory">;
@@ -81,11 +83,12 @@ interface Bound {
   readonly credential: Credential;
 }
 
-function explicitCredential({ username, password, token, registry }: ExplicitCredentials): Bound | undefined {
-  if (token !== undefined) return { registry, credential: { kind: "bearer", token, source: "--registry-token" } };
+function explicitCredential(explicit: ExplicitCredentials): Bound | undefined {
+  const { username, password, token, registry, flags = "--registry" } = explicit;
+  if (token !== undefined) return { registry, credential: { kind: "bearer", token, source: `${flags}-token` } };
   if (username === undefined && password === undefined) return undefined;
-  if (!username || password === undefined) throw half("--registry-username", "--registry-password");
-  return { registry, credential: { kind: "password", username, password, source: "--registry-username" } };
+  if (!username || password === undefined) throw half(`${flags}-username`, `${flags}-password`);
+  return { registry, credential: { kind: "password", username, password, source: `${flags}-username` } };
 }
 
 function environmentCredential(env: Host["env"]): Bound | undefined {

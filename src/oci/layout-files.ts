@@ -11,6 +11,8 @@ export interface LayoutFiles {
   readonly indexPath: string;
   /** @throws E_LAYOUT_INVALID unless the folder says that it is a layout of version 1. */
   check(): Promise<void>;
+  /** Whether nothing is there, or nothing finished, that `prepare` would not make a layout of. */
+  isVacant(): Promise<boolean>;
   /** Makes an empty layout where there is nothing. @throws E_LAYOUT_INVALID in a folder that holds something else. */
   prepare(): Promise<void>;
   readIndex(): Promise<Uint8Array>;
@@ -18,6 +20,12 @@ export interface LayoutFiles {
   /** A blob that was checked against its digest; undefined when there is none. @throws E_DIGEST_MISMATCH, E_TOO_LARGE. */
   readBlob(digest: Digest, limit: number): Promise<Uint8Array | undefined>;
   writeBlob(bytes: Uint8Array, algorithm: "sha256" | "sha512"): Promise<Digest>;
+  /** Bytes of a blob; undefined when there is none. */
+  blobSize(digest: Digest): Promise<number | undefined>;
+  /** The bytes of a blob as they are read, unchecked. */
+  openBlob(digest: Digest): AsyncIterable<Uint8Array>;
+  /** Stores bytes that whoever gives them has checked. */
+  writeBlobFrom(digest: Digest, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   blobs(): Promise<readonly Digest[]>;
 }
 
@@ -56,13 +64,15 @@ export function createLayoutFiles({ files }: Pick<LayoutHost, "files">, path: st
     }
   };
 
+  const holdsOthers = async () => (await files.list(path)).some((name) => !name.startsWith(".") && !isOurs(name));
+
   return {
     indexPath,
     check,
+    isVacant: async () => (await files.size(markerPath)) === undefined && !(await holdsOthers()),
     async prepare() {
       if ((await read(markerPath, LIMITS.errorBody)) !== undefined) return check();
-      const others = (await files.list(path)).filter((name) => !name.startsWith(".") && !isOurs(name));
-      if (others.length > 0) {
+      if (await holdsOthers()) {
         throw invalidLayout(`${path} holds other things and is no layout folder`, "name an empty folder, or a new one");
       }
       // The index before the marker: a folder that calls itself a layout has one. Whoever else makes it comes to the same.
@@ -89,6 +99,9 @@ export function createLayoutFiles({ files }: Pick<LayoutHost, "files">, path: st
       await files.write(blobPath(digest), bytes);
       return digest;
     },
+    blobSize: (digest) => files.size(blobPath(digest)),
+    openBlob: (digest) => files.open(blobPath(digest)),
+    writeBlobFrom: (digest, chunks) => files.writeFrom(blobPath(digest), chunks),
     async blobs() {
       const lists = await Promise.all(
         ALGORITHMS.map(async (algorithm) => {

@@ -2,6 +2,7 @@ import { type Digest, digestAlgorithm, digestOf, isDigest } from "../model/diges
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { memoUnlessFailed } from "../platform/memo.ts";
+import { checkedStream } from "./checked-stream.ts";
 import { createLayoutFiles } from "./layout-files.ts";
 import type { LayoutHost } from "./layout-host.ts";
 import {
@@ -18,20 +19,30 @@ import {
 import { createLock } from "./layout-lock.ts";
 import { createReferrerFinder } from "./layout-referrers.ts";
 import { parseManifest } from "./manifest.ts";
-import type { Manifest, Repository, WriteCondition } from "./repository.ts";
+import type { Manifest, StreamingRepository, WriteCondition } from "./repository.ts";
+
+export interface LayoutOptions {
+  /** For one that is to be written: where there is nothing yet, an empty one is read. */
+  readonly fresh?: boolean | undefined;
+}
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 /** What a reference without a tag means; in a folder whose only image has no name, that image. */
 const DEFAULT_TAG = "latest";
 
 /** The repository behind `openLayout`, which says what it does. */
-export function createLayoutRepository(host: LayoutHost, path: string): Repository {
+export function createLayoutRepository(
+  host: LayoutHost,
+  path: string,
+  { fresh = false }: LayoutOptions = {},
+): StreamingRepository {
   const files = createLayoutFiles(host, path);
   const locked = createLock(host, `${files.indexPath}.lock`);
   const referrers = createReferrerFinder(files);
   const written = new Map<Digest, Promise<Digest>>();
 
   const readIndex = async (): Promise<LayoutIndex> => {
+    if (fresh && (await files.isVacant())) return { raw: {}, entries: [] };
     await files.check();
     return readLayoutIndex(await files.readIndex(), files.indexPath);
   };
@@ -109,12 +120,7 @@ export function createLayoutRepository(host: LayoutHost, path: string): Reposito
         });
       }
       const bytes = await files.readBlob(digest, limit);
-      if (bytes === undefined) {
-        throw new CountersignError("E_BLOB_MISSING", `${name} is not there, though a manifest names it`, {
-          hint: "copy the whole folder again",
-          retry: false,
-        });
-      }
+      if (bytes === undefined) throw missing(name);
       if (bytes.length === size) return bytes;
       throw new CountersignError(
         "E_DIGEST_MISMATCH",
@@ -132,6 +138,27 @@ export function createLayoutRepository(host: LayoutHost, path: string): Reposito
       });
     },
 
+    hasBlob: async ({ digest, size }) => (await files.blobSize(digest)) === size,
+
+    openBlob: async function* (descriptor) {
+      const name = `${descriptor.digest} of ${path}`;
+      if ((await files.blobSize(descriptor.digest)) === undefined) throw missing(`the blob ${name}`);
+      yield* checkedStream(files.openBlob(descriptor.digest), descriptor, name);
+    },
+
+    async takeBlob({ digest }, origin) {
+      if (written.has(digest)) {
+        await written.get(digest);
+        return "present";
+      }
+      await memoUnlessFailed(written, digest, async () => {
+        await files.prepare();
+        await files.writeBlobFrom(digest, origin.open());
+        return digest;
+      });
+      return "moved";
+    },
+
     async listReferrers(subject) {
       return referrers.find(await readIndex(), subject);
     },
@@ -141,6 +168,13 @@ export function createLayoutRepository(host: LayoutHost, path: string): Reposito
       return [...new Set(names)].filter((name): name is string => name !== undefined && TAG.test(name)).sort();
     },
   };
+}
+
+function missing(name: string): CountersignError {
+  return new CountersignError("E_BLOB_MISSING", `${name} is not there, though a manifest names it`, {
+    hint: "copy the whole folder again",
+    retry: false,
+  });
 }
 
 function checkTag(reference: string): string {

@@ -1,5 +1,6 @@
 import type { LayoutHost } from "./layout-host.ts";
-import type { Repository } from "./repository.ts";
+import type { LayoutOptions } from "./layout-repository.ts";
+import type { StreamingRepository } from "./repository.ts";
 
 /**
  * An OCI layout folder (image-spec image-layout.md) as a repository: names are the `org.opencontainers.image.ref.name` annotations of
@@ -13,11 +14,11 @@ import type { Repository } from "./repository.ts";
  * Nothing is read before the first call. Beside what `Repository` names, every method throws E_LAYOUT_INVALID for a folder that is no layout or a
  * damaged one, and E_FILE_UNREADABLE or E_FILE_UNWRITABLE as the file system has it.
  */
-export function openLayout(host: LayoutHost, path: string): Repository {
-  let opened: Promise<Repository> | undefined;
+export function openLayout(host: LayoutHost, path: string, options: LayoutOptions = {}): StreamingRepository {
+  let opened: Promise<StreamingRepository> | undefined;
   // Loaded at the first use: most runs have no layout, and the schemas take time to load.
   const repository = () => {
-    opened ??= import("./layout-repository.ts").then((module) => module.createLayoutRepository(host, path));
+    opened ??= import("./layout-repository.ts").then((module) => module.createLayoutRepository(host, path, options));
     return opened;
   };
   return {
@@ -29,5 +30,10 @@ export function openLayout(host: LayoutHost, path: string): Repository {
     putBlob: async (...call) => (await repository()).putBlob(...call),
     listReferrers: async (...call) => (await repository()).listReferrers(...call),
     listTags: async () => (await repository()).listTags(),
+    hasBlob: async (...call) => (await repository()).hasBlob(...call),
+    openBlob: async function* (...call) {
+      yield* (await repository()).openBlob(...call);
+    },
+    takeBlob: async (...call) => (await repository()).takeBlob(...call),
   };
 }

@@ -4,6 +4,7 @@ import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import { memoUnlessFailed } from "../platform/memo.ts";
 import type { Scope } from "./auth.ts";
+import { differentBlob, missingBlob } from "./checked-stream.ts";
 import type { Repository } from "./repository.ts";
 import type { Transport } from "./transport.ts";
 
@@ -38,7 +39,8 @@ export function createBlobs(
           if (status < 200 || status > 299) return transport.refuse(answer, `to store a blob in ${name}`);
           response.discard();
           const declared = response.header("docker-content-digest");
-          if (declared !== undefined && declared !== digest) throw differs(`${name}@${digest}`, declared.slice(0, 160));
+          if (declared !== undefined && declared !== digest)
+            throw differentBlob(`${name}@${digest}`, declared.slice(0, 160));
           return true;
         },
       );
@@ -69,12 +71,12 @@ export function createBlobs(
       return transport.call({ method: "GET", target, scope }, async (answer) => {
         if (answer.status === 404) {
           answer.response.discard();
-          throw missing(blob);
+          throw missingBlob(blob);
         }
         if (answer.status !== 200) return transport.refuse(answer, `to give the blob ${blob}`);
         const bytes = await readBody(answer.response, size, `the blob ${blob}`);
-        if (bytes.length !== size) throw differs(blob, `${bytes.length} bytes, not ${size}`);
-        if (!matchesDigest(bytes, digest)) throw differs(blob, digestOf(bytes));
+        if (bytes.length !== size) throw differentBlob(blob, `${bytes.length} bytes, not ${size}`);
+        if (!matchesDigest(bytes, digest)) throw differentBlob(blob, digestOf(bytes));
         return bytes;
       });
     },
@@ -83,16 +85,4 @@ export function createBlobs(
       return memoUnlessFailed(uploads, digest, () => upload(bytes, digest));
     },
   };
-}
-
-function missing(blob: string): CountersignError {
-  return new CountersignError("E_BLOB_MISSING", `the registry has no blob ${blob}, though a manifest names it`, {
-    hint: "try again; if it stays so, push the image or the signature again",
-  });
-}
-
-function differs(blob: string, found: string): CountersignError {
-  return new CountersignError("E_DIGEST_MISMATCH", `the blob ${blob} came back as something else: ${found}`, {
-    hint: "the registry, a cache or somebody between has changed it",
-  });
 }

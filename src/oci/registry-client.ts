@@ -11,7 +11,8 @@ import { observe, type RequestNotice } from "./observe.ts";
 import { createBlobs } from "./registry-blobs.ts";
 import { createListings, type ListingMemory } from "./registry-listings.ts";
 import { createManifests } from "./registry-manifests.ts";
-import type { Repository } from "./repository.ts";
+import { createBlobStreams } from "./registry-streams.ts";
+import type { StreamingRepository } from "./repository.ts";
 import { createTransport, type Transport } from "./transport.ts";
 
 export interface RegistryOptions {
@@ -41,7 +42,7 @@ export interface Registry {
    *
    * @throws E_REFERENCE_INVALID.
    */
-  repository(name: RepositoryName, options?: { readonly actions?: Actions }): Repository;
+  repository(name: RepositoryName, options?: { readonly actions?: Actions }): StreamingRepository;
 }
 
 const PATH = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/;
@@ -78,8 +79,10 @@ export function createRegistry(options: RegistryOptions): Registry {
       return {
         kind: "registry",
         name,
+        place: { registry, repository },
         ...createManifests(transport, scope),
         ...createBlobs(transport, scope, known.uploads),
+        ...createBlobStreams(transport, scope, known.uploads),
         ...createListings(transport, scope, known.memory),
       };
     },

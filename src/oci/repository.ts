@@ -66,3 +66,36 @@ export interface Repository {
   listReferrers(subject: Digest): Promise<ReferrersAnswer>;
   listTags(): Promise<readonly string[]>;
 }
+
+/** Where a blob comes from, for a repository that is to take it. */
+export interface BlobOrigin {
+  /** Its bytes from the first, checked, each time. */
+  open(): AsyncIterable<Uint8Array>;
+  /** The repository of a registry that has it, which may spare the bytes their way. */
+  readonly mount?: RegistryPlace | undefined;
+}
+
+export interface RegistryPlace {
+  readonly registry: string;
+  readonly repository: string;
+}
+
+/** How a repository came to a blob: its bytes moved; the registry took it from another of its repositories; it was there. */
+export type Taken = "moved" | "mounted" | "present";
+
+/** A repository that images are copied from and to: blobs of any size, never whole in memory. */
+export interface StreamingRepository extends Repository {
+  /** Undefined for a layout folder. */
+  readonly place?: RegistryPlace | undefined;
+  hasBlob(descriptor: Descriptor): Promise<boolean>;
+  /**
+   * The bytes of a blob as they come. What breaks off is gone on with; the last piece comes only when size and digest are right.
+   * @throws E_BLOB_MISSING, E_DIGEST_MISMATCH.
+   */
+  openBlob(descriptor: Descriptor): AsyncIterable<Uint8Array>;
+  /**
+   * Takes a blob: mounts it where it can, else stores the bytes that `origin` opens.
+   * @throws what `origin` throws, unchanged; E_DIGEST_MISMATCH when something else was stored.
+   */
+  takeBlob(descriptor: Descriptor, origin: BlobOrigin): Promise<Taken>;
+}

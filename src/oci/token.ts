@@ -12,7 +12,7 @@ export interface TokenRequest {
   /** The token server; checked already, and fit for `credential`. */
   readonly realm: URL;
   readonly service: string | undefined;
-  /** `repository:app:pull,push`. */
+  /** `repository:app:pull,push`; several parted by blanks. */
   readonly scope: string;
   readonly credential: Exclude<Credential, { kind: "bearer" }> | undefined;
 }
@@ -69,7 +69,7 @@ export async function fetchToken(wanted: TokenRequest, options: TokenOptions): P
 function getRequest({ realm, service, scope, credential }: TokenRequest): HttpRequest {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set("service", service);
-  url.searchParams.set("scope", scope);
+  for (const one of scope.split(" ")) url.searchParams.append("scope", one);
   const headers: Record<string, string> =
     credential?.kind === "password" ? { authorization: basicHeader(credential.username, credential.password) } : {};
   return { method: "GET", url, headers };

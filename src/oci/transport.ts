@@ -2,7 +2,7 @@ import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { readBody } from "../platform/body.ts";
 import type { Exchange, HttpRequest, HttpResponse } from "../platform/exchange.ts";
-import { isPassing, parseRetryAfter, type Retrier } from "../platform/retry.ts";
+import { type Fault, isPassing, type Outcome, parseRetryAfter, type Retrier } from "../platform/retry.ts";
 import type { Authorizer, Scope } from "./auth.ts";
 import { type Endpoint, WantsHttps } from "./endpoint.ts";
 import { isRedirect, refuseRedirect, resolveLocation, tooManyRedirects } from "./redirects.ts";
@@ -14,7 +14,9 @@ export interface RegistryRequest {
   readonly target: string | URL;
   readonly scope: Scope;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly body?: Uint8Array | undefined;
+  readonly body?: HttpRequest["body"];
+  /** As the platform has it: the bytes that are about to move. */
+  readonly bulk?: number | undefined;
 }
 
 export interface RegistryAnswer {
@@ -26,6 +28,9 @@ export interface RegistryAnswer {
   readonly shown: string | undefined;
 }
 
+/** Sends one request and makes a value of the answer. */
+export type Send = <T>(request: RegistryRequest, read: (answer: RegistryAnswer) => Promise<T>) => Promise<T>;
+
 /** Requests to one registry: authenticated, redirected, retried. */
 export interface Transport {
   readonly registry: string;
@@ -33,7 +38,9 @@ export interface Transport {
    * Sends a request and lets `read` make a value of the answer; both happen again when that can help. `read` sees every status but redirects,
    * 401, 403 and those that passing faults have (408, 429, 500, 502, 503, 504).
    */
-  call<T>(request: RegistryRequest, read: (answer: RegistryAnswer) => Promise<T>): Promise<T>;
+  readonly call: Send;
+  /** Several requests that are retried as one, from the first: what `work` is given sends each once. */
+  together<T>(work: (send: Send) => Promise<T>): Promise<T>;
   /** @throws E_REGISTRY_ANSWER: an answer that was not expected, as an error that quotes it. */
   refuse(answer: RegistryAnswer, what: string): Promise<never>;
   /** Where the upload that an answer began goes on (`Location`). */
@@ -99,19 +106,38 @@ export function createTransport(options: TransportOptions): Transport {
     });
   };
 
+  const attempt = async <T>(
+    request: RegistryRequest,
+    read: (answer: RegistryAnswer) => Promise<T>,
+  ): Promise<Outcome<T>> => {
+    const answer = await endpoint.attempt((origin) => follow(request, origin));
+    const { status, response, url, shown } = answer;
+    if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response, shown));
+    if (status < 400) return { done: await read(answer) };
+    if (!isPassing(status)) return { done: await read(answer) };
+    const { passingError } = await import("./registry-error.ts");
+    const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
+    const error = passingError(url.host, await faultOf(response, shown));
+    return { again: { error, retryAfter, throttled: status === 429 || retryAfter !== undefined } };
+  };
+
+  const once: Send = async (request, read) => {
+    const outcome = await attempt(request, read);
+    if ("done" in outcome) return outcome.done;
+    throw new Passing(outcome.again);
+  };
+
   return {
     registry,
-    call: <T>(request: RegistryRequest, read: (answer: RegistryAnswer) => Promise<T>) =>
+    call: (request, read) => options.retrier.run(registry, () => attempt(request, read)),
+    together: <T>(work: (send: Send) => Promise<T>) =>
       options.retrier.run<T>(registry, async () => {
-        const answer = await endpoint.attempt((origin) => follow(request, origin));
-        const { status, response, url, shown } = answer;
-        if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response, shown));
-        if (status < 400) return { done: await read(answer) };
-        if (!isPassing(status)) return { done: await read(answer) };
-        const { passingError } = await import("./registry-error.ts");
-        const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
-        const error = passingError(url.host, await faultOf(response, shown));
-        return { again: { error, retryAfter, throttled: status === 429 || retryAfter !== undefined } };
+        try {
+          return { done: await work(once) };
+        } catch (error) {
+          if (error instanceof Passing) return { again: error.fault };
+          throw error;
+        }
       }),
     async refuse({ response, url, shown }, what) {
       const { unexpectedAnswer } = await import("./registry-error.ts");
@@ -121,14 +147,23 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
+/** How one of several requests that are retried as one says that another attempt may help. */
+class Passing extends Error {
+  readonly fault: Fault;
+  constructor(fault: Fault) {
+    super(fault.error.message);
+    this.fault = fault;
+  }
+}
+
 function outgoing(
-  { method, headers, body }: RegistryRequest,
+  { method, headers, body, bulk }: RegistryRequest,
   url: URL,
   authorization: string | undefined,
   { userAgent }: TransportOptions,
 ): HttpRequest {
   const own: Record<string, string> = authorization === undefined ? {} : { authorization };
-  return { method, url, headers: { ...headers, ...own, "user-agent": userAgent }, body };
+  return { method, url, headers: { ...headers, ...own, "user-agent": userAgent }, body, bulk };
 }
 
 function mayFollow(method: string, status: number, from: URL, to: URL): boolean {

@@ -1,12 +1,12 @@
 import type { Reference } from "../oci/reference.ts";
-import type { Repository } from "../oci/repository.ts";
+import type { StreamingRepository } from "../oci/repository.ts";
 import type { Host } from "../platform/host.ts";
 
 /** What a run shares: the outside world, one registry client with its tokens and connections, one place for progress. */
 export interface Session {
   readonly host: Host;
   /** The repository of a reference, the same one for the same name for the whole run. */
-  open(reference: Reference): Repository;
+  open(reference: Reference): StreamingRepository;
   /** Images worked on at once; connections are bounded separately, by the platform. */
   readonly concurrency: number;
   readonly progress: Progress;
@@ -15,4 +15,6 @@ export interface Session {
 /** Told as images finish. Rendering is the door's. */
 export interface Progress {
   finished(done: number, total: number, reference: string): void;
+  /** Told of bytes of blobs as they move. */
+  moved?(bytes: number): void;
 }

@@ -1,4 +1,3 @@
-import { refusedByCosign } from "../formats/cosign-acceptance.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
 import type { Requirement } from "../model/policy.ts";
 import type { PublicMaterial, Signer } from "../model/signature.ts";
@@ -8,6 +7,7 @@ import { mapConcurrently } from "../platform/parallel.ts";
 import type { SignReport } from "../reports/report.ts";
 import { type LeftAlone, leftAlone } from "./left-alone.ts";
 import { problemOf } from "./problem.ts";
+import { rehearse } from "./rehearse.ts";
 import { descendants, type Pinned, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
 import { type SubjectSignature, signSubject } from "./sign-subject.ts";
@@ -39,7 +39,7 @@ const ALL_SKIPPED = "no image carries a valid signature of those asked for with 
  */
 export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
   const material = await request.signer.describe();
-  const refusals = rehearse(request, material);
+  const refusals = rehearse(request.formats, request.options, material);
   const { references, unlisted } = await expandTargets(session, request.targets);
   const seen = new Map<string, Promise<Outcome>>();
   let done = 0;
@@ -58,23 +58,6 @@ export async function sign(session: Session, request: SignRequest): Promise<Sign
     images: reports,
     warnings: [...request.warnings, ...refusals, ...(allSkipped ? [ALL_SKIPPED] : [])],
   };
-}
-
-/**
- * Prepares a made-up subject in each format: a pair that cannot work is refused before the first request. What cosign will
- * not verify is told, a sentence each.
- */
-function rehearse({ formats, options }: SignRequest, material: PublicMaterial): readonly string[] {
-  const subject = {
-    repository: "rehearsal.invalid/image",
-    digest: `sha256:${"0".repeat(64)}`,
-    mediaType: "application/vnd.oci.image.manifest.v1+json",
-    size: 0,
-  } as const;
-  return formats.flatMap((format) => {
-    const { algorithm } = format.prepare(subject, material, options);
-    return refusedByCosign(format.name, algorithm, material, options);
-  });
 }
 
 async function signReference(

@@ -114,7 +114,7 @@ async function ensureVerifies(format: Format, stored: Stored, subject: Digest, t
 }
 
 /** Trust in nothing but what signs: the key itself, or the top of its own chain where there is one above the leaf. */
-function ownTrust(material: PublicMaterial): Trust {
+export function ownTrust(material: PublicMaterial): Trust {
   const issuers = material.chain.slice(1);
   const top = issuers.at(-1);
   if (top === undefined)
@@ -122,7 +122,7 @@ function ownTrust(material: PublicMaterial): Trust {
   return { keys: [], anchors: [top], intermediates: issuers.slice(0, -1), allowedAlgorithms: ALGORITHMS };
 }
 
-function signerOf(material: PublicMaterial): SignatureReport["signer"] {
+export function signerOf(material: PublicMaterial): SignatureReport["signer"] {
   const leaf = material.chain[0];
   if (leaf === undefined) return { subject: null, sans: [], issuer: null, fingerprint: material.publicKey.fingerprint };
   return {

@@ -88,12 +88,12 @@ async function verifyReference(
   }
 }
 
-function byReference(requirement: Requirement): boolean {
+export function byReference(requirement: Requirement): boolean {
   return authoritiesOf(requirement).some(({ reference }) => reference === "exact");
 }
 
 /** The worst of all: what is refused decides before what could not be told; nothing at all is not trusted. */
-function overall(verdicts: readonly Verdict[]): Verdict {
+export function overall(verdicts: readonly Verdict[]): Verdict {
   for (const worst of ["untrusted", "unsigned", "undetermined"] as const) if (verdicts.includes(worst)) return worst;
   return verdicts.length === 0 ? "undetermined" : "trusted";
 }

@@ -28,6 +28,12 @@ export interface Files {
     bytes: Uint8Array,
     options?: { readonly exclusive?: boolean; readonly mode?: number },
   ): Promise<void>;
+  /** Bytes of a file; undefined when it is not there. */
+  size(path: string): Promise<number | undefined>;
+  /** The bytes of a file as they are read. @throws E_FILE_UNREADABLE. */
+  open(path: string): AsyncIterable<Uint8Array>;
+  /** As `write`, of bytes as they come; what `chunks` throws leaves nothing behind. */
+  writeFrom(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   remove(path: string): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, isStreamed } from "./exchange.ts";
 import { networkFault } from "./faults.ts";
 import { memo } from "./memo.ts";
 import { createSemaphore, type Semaphore } from "./parallel.ts";
@@ -42,7 +42,8 @@ export function createExchange(options: HttpOptions = {}): HttpExchange {
     refuseUnsafe(request.url);
     const gate = memo(gates, request.url.origin, () => createSemaphore(options.perOrigin ?? 64));
     const route = await routes.to(request.url);
-    const release = await gate.acquire();
+    // What a streamed body is read from may need a place of the same gate: waiting for one another, nobody would go on.
+    const release = isStreamed(request.body) ? () => {} : await gate.acquire();
     try {
       return await send(request, route, timeouts, release);
     } catch (error) {

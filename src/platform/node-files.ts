@@ -30,18 +30,26 @@ export function createNodeFiles(randomName: () => string): Files {
         throw unreadable(path, cause);
       });
     },
-    async write(path, bytes, options = {}) {
-      const folder = dirname(path);
-      const beside = join(folder, `.${basename(path).slice(0, 100)}.${randomName()}.tmp`);
-      try {
-        await mkdir(folder, { recursive: true });
-        await writeNew(beside, bytes, options.mode ?? 0o666);
-        await (options.exclusive ? place(beside, path) : rename(beside, path));
-      } catch (cause) {
-        await rm(beside, { force: true }).catch(() => {});
-        throw unwritable(path, cause);
-      }
+    async size(path) {
+      return stat(path).then(
+        (found) => found.size,
+        (cause: unknown) => {
+          if (["ENOENT", "ENOTDIR"].includes(causeCode(cause))) return undefined;
+          throw unreadable(path, cause);
+        },
+      );
     },
+    open: (path) => readPieces(path),
+    write: (path, bytes, options = {}) =>
+      beside(path, randomName(), async (temporary) => {
+        await writeNew(temporary, bytes, options.mode ?? 0o666);
+        await (options.exclusive ? place(temporary, path) : rename(temporary, path));
+      }),
+    writeFrom: (path, chunks) =>
+      beside(path, randomName(), async (temporary) => {
+        await writeNew(temporary, chunks, 0o666);
+        await rename(temporary, path);
+      }),
     async remove(path) {
       await rm(path, { recursive: true, force: true }).catch((cause: unknown) => {
         throw unwritable(path, cause);
@@ -71,10 +79,43 @@ async function readAtMost(file: FileHandle, path: string, limit: number): Promis
   });
 }
 
-async function writeNew(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+/** Runs `work` with the path of a temporary file in the folder of `path`, which is made; nothing of a failure stays. */
+async function beside(path: string, random: string, work: (temporary: string) => Promise<void>): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path).slice(0, 100)}.${random}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await work(temporary);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw unwritable(path, cause);
+  }
+}
+
+const PIECE = 256 * 1024;
+
+async function* readPieces(path: string): AsyncIterable<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE), 0, PIECE, null).catch((cause: unknown) => {
+        throw unreadable(path, cause);
+      });
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeNew(path: string, bytes: Uint8Array | AsyncIterable<Uint8Array>, mode: number): Promise<void> {
   const file = await open(path, "wx", mode);
   try {
-    await file.writeFile(bytes);
+    if (bytes instanceof Uint8Array) await file.writeFile(bytes);
+    else for await (const chunk of bytes) await file.writeFile(chunk);
     await file.sync();
   } finally {
     await file.close();

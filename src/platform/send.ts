@@ -1,12 +1,16 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
 import { CountersignError } from "../model/errors.ts";
-import type { HttpRequest, HttpResponse } from "./exchange.ts";
+import { LIMITS } from "../model/limits.ts";
+import { type HttpRequest, type HttpResponse, isStreamed } from "./exchange.ts";
 import { networkFault } from "./faults.ts";
+import { pump } from "./pump.ts";
 import type { Route } from "./routes.ts";
 
 const HEADER_LIMIT = 32 * 1024;
 /** Bytes of an unread body worth reading to keep its connection. */
 const DRAIN_LIMIT = 64 * 1024;
+/** What a timer of Node holds. */
+const LONGEST = 2 ** 31 - 1;
 /** Requests that may be sent again when a kept connection turns out to be dead before the first byte of an answer. */
 const REPEATABLE = new Set(["GET", "HEAD", "PUT", "DELETE"]);
 
@@ -23,7 +27,7 @@ export async function send(
   timeouts: Timeouts,
   release: () => void,
 ): Promise<HttpResponse> {
-  const ends = Date.now() + (request.timeout ?? timeouts.total);
+  const ends = Date.now() + wholeTime(request, timeouts);
   try {
     return await attempt(request, route, timeouts, ends, release);
   } catch (error) {
@@ -47,10 +51,9 @@ function attempt(
   return new Promise((resolve, reject) => {
     const { url, body } = request;
     const options = route.options(url);
+    const size = body === undefined ? 0 : isStreamed(body) ? body.size : body.length;
     const length =
-      body || request.method === "PUT" || request.method === "POST"
-        ? { "content-length": String(body?.length ?? 0) }
-        : {};
+      body || request.method === "PUT" || request.method === "POST" ? { "content-length": String(size) } : {};
     const outgoing = route.request(
       {
         ...options,
@@ -60,7 +63,10 @@ function attempt(
       } as RequestOptions,
       (message) => {
         answered = message;
-        resolve(responseOf(message, url.host, () => timedOut));
+        clearTimeout(head);
+        // The rest of a body that was answered early is not sent, and its connection serves for nothing else.
+        message.once("close", () => outgoing.writableEnded || outgoing.destroy());
+        resolve(responseOf(message, url.host, () => timedOut, waiting));
       },
     );
     let answered: IncomingMessage | undefined;
@@ -71,8 +77,20 @@ function attempt(
       });
       (answered ?? outgoing).destroy(timedOut);
     };
-    const total = request.timeout ?? timeouts.total;
+    const total = wholeTime(request, timeouts);
     const whole = setTimeout(() => stop(total, "did not finish its answer"), Math.max(0, ends - Date.now()));
+    const pause = request.timeout ?? timeouts.total;
+    const paused = () => setTimeout(() => stop(pause, "moved no byte"), pause);
+    const waiting = async <T>(work: Promise<T>): Promise<T> => {
+      if (request.bulk === undefined) return work;
+      const timer = paused();
+      try {
+        return await work;
+      } finally {
+        clearTimeout(timer);
+      }
+    };
+    const head = request.bulk === undefined || isStreamed(body) ? undefined : paused();
     const connecting = setTimeout(() => stop(timeouts.connect, "took no connection"), timeouts.connect);
     outgoing.once("proxyConnect", ({ statusCode }: { statusCode: number }) => {
       // What a proxy says instead of opening a tunnel must not pass for the server's answer.
@@ -83,17 +101,29 @@ function attempt(
       else socket.once(url.protocol === "https:" ? "secureConnect" : "connect", () => clearTimeout(connecting));
     });
     outgoing.once("error", (error: NodeJS.ErrnoException) => {
-      const dead = outgoing.reusedSocket && !answered && (error.code === "ECONNRESET" || error.code === "EPIPE");
+      const kept = outgoing.reusedSocket && !answered && !isStreamed(body);
+      const dead = kept && (error.code === "ECONNRESET" || error.code === "EPIPE");
       reject(timedOut ?? (dead ? new DeadConnection("the kept connection was closed", { cause: error }) : error));
     });
     outgoing.on("error", () => {});
     outgoing.once("close", () => {
       clearTimeout(whole);
       clearTimeout(connecting);
+      clearTimeout(head);
       if (answered) release();
     });
-    outgoing.end(body);
+    if (isStreamed(body)) pump(body, outgoing, waiting).catch((error: unknown) => outgoing.destroy(asError(error)));
+    else outgoing.end(body);
   });
+}
+
+/** Milliseconds that an exchange may take from its start to its last byte. */
+function wholeTime({ timeout, bulk = 0 }: HttpRequest, { total }: Timeouts): number {
+  return Math.min((timeout ?? total) + (bulk / LIMITS.slowest) * 1000, LONGEST);
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function refusedTunnel(url: URL, status: number): CountersignError {
@@ -107,6 +137,7 @@ function responseOf(
   message: IncomingMessage,
   host: string,
   timedOut: () => CountersignError | undefined,
+  waiting: <T>(work: Promise<T>) => Promise<T>,
 ): HttpResponse {
   message.on("error", () => {});
   return {
@@ -117,10 +148,17 @@ function responseOf(
     },
     body: {
       async *[Symbol.asyncIterator]() {
+        const chunks = (message as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
         try {
-          for await (const chunk of message as AsyncIterable<Buffer>) yield chunk;
+          for (;;) {
+            const { done, value } = await waiting(chunks.next());
+            if (done) return;
+            yield value;
+          }
         } catch (error) {
           throw timedOut() ?? networkFault(error, host);
+        } finally {
+          await chunks.return?.();
         }
       },
     },

@@ -207,8 +207,10 @@ export const promoteReport = z.strictObject({
           name: z.string(),
           previous: digest.nullable().describe("what it named at the start; null: it was not there"),
           status: z
-            .enum(["moved", "unchanged", "planned", "kept"])
-            .describe("moved: it names the image now; unchanged: it did before; kept: it was not touched"),
+            .enum(["moved", "unchanged", "planned", "kept", "unknown"])
+            .describe(
+              "moved: it names the image now; unchanged: it did before; kept: it does not name it; unknown: it was being written when the registry failed",
+            ),
         })
         .nullable()
         .describe("null: by digest only"),

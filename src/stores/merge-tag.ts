@@ -18,7 +18,8 @@ export interface Merge {
   readonly repository: Repository;
   readonly tag: string;
   readonly list: ListName;
-  readonly addition: Member;
+  /** One entry, or several at once. */
+  readonly addition: Member | readonly Member[];
   /** Two entries of one key are the same entry. */
   keyOf(descriptor: Descriptor): string;
   /** The document with this list in place of the one it was read with; whatever it refers to is in the repository when this resolves. */
@@ -36,7 +37,7 @@ export async function readTag(repository: Repository, tag: string, host: SettleH
 }
 
 /**
- * Adds one entry to the list under a tag, beside whatever others add at the same time, and resolves to the manifest that then
+ * Adds entries to the list under a tag, beside whatever others add at the same time, and resolves to the manifest that then
  * stood there. An entry that is there already is not written again.
  *
  * A write is conditional on the reading that it rests on (`If-Match`, `If-None-Match: *`). Registries may ignore
@@ -49,6 +50,7 @@ export async function readTag(repository: Repository, tag: string, host: SettleH
  */
 export async function mergeIntoTag(merge: Merge): Promise<Manifest> {
   const { repository, tag, addition, keyOf, honoured, settle, host } = merge;
+  const additions = "descriptor" in addition ? [addition] : addition;
   const seen = new Map<string, Member>();
   let reading = merge.recent ?? (await readTag(repository, tag, host));
   /** The last write or, after it, the last reading; the tag rests when it is found unchanged. */
@@ -62,7 +64,7 @@ export async function mergeIntoTag(merge: Merge): Promise<Manifest> {
     const found = readTaggedList(manifest, merge.list, tag);
     const present = new Set(found.members.map(({ descriptor }) => keyOf(descriptor)));
     for (const member of found.members) seen.set(keyOf(member.descriptor), member);
-    if (!seen.has(keyOf(addition.descriptor))) seen.set(keyOf(addition.descriptor), addition);
+    for (const member of additions) if (!seen.has(keyOf(member.descriptor))) seen.set(keyOf(member.descriptor), member);
     const missing = [...seen].filter(([key]) => !present.has(key)).map(([, member]) => member);
 
     if (missing.length === 0 && manifest !== undefined) {

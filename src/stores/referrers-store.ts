@@ -143,7 +143,7 @@ function referrerManifest(
 }
 
 /** Entries and members that others wrote stay as they wrote them. */
-function encodeFallbackIndex({ rest, members }: TaggedList): { bytes: Uint8Array; mediaType: string } {
+export function encodeFallbackIndex({ rest, members }: TaggedList): { bytes: Uint8Array; mediaType: string } {
   const { mediaType: _, schemaVersion: __, ...others } = rest;
   const document = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: members.map(({ raw }) => raw), ...others };
   return { bytes: new TextEncoder().encode(JSON.stringify(document)), mediaType: OCI_INDEX };
@@ -155,7 +155,7 @@ function cutShort(limit: string): CountersignError {
   });
 }
 
-function tagTaken(tag: string): CountersignError {
+export function tagTaken(tag: string): CountersignError {
   return new CountersignError(
     "E_MANIFEST_UNSUPPORTED",
     `the tag ${tag} holds the image itself, where its referrers would be listed`,

@@ -95,12 +95,12 @@ function entryOf(descriptor: Descriptor, tag: string): Entry {
 }
 
 /** Signers of one payload share its blob: what tells their layers apart is the annotations. */
-function layerKey({ digest, mediaType, annotations = {} }: Descriptor): string {
+export function layerKey({ digest, mediaType, annotations = {} }: Descriptor): string {
   return JSON.stringify([digest, mediaType, Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 /** Members that others gave the manifest stay; its layers and the configuration that goes with them are new. */
-function encodeSignatureImage(
+export function encodeSignatureImage(
   { rest, members }: TaggedList,
   config: Uint8Array,
 ): { bytes: Uint8Array; mediaType: string } {
@@ -116,7 +116,7 @@ function encodeSignatureImage(
   return { bytes: new TextEncoder().encode(JSON.stringify(document)), mediaType };
 }
 
-function tooMany(tag: string, count: number): CountersignError {
+export function tooMany(tag: string, count: number): CountersignError {
   return new CountersignError(
     "E_LIMIT",
     `the tag ${tag} holds ${count} signatures; at most ${LIMITS.signatures} are read`,

@@ -6,6 +6,7 @@ import { attachVerb } from "../../src/cli/attach-command.ts";
 import { addCosignFlags, withOwnSpelling } from "../../src/cli/cosign-flags.ts";
 import { listVerb } from "../../src/cli/list-command.ts";
 import { payloadVerb } from "../../src/cli/payload-command.ts";
+import { promoteVerb } from "../../src/cli/promote-command.ts";
 import { quickstartVerb } from "../../src/cli/quickstart-command.ts";
 import { signVerb } from "../../src/cli/sign-command.ts";
 import { triangulateVerb } from "../../src/cli/triangulate-command.ts";
@@ -20,6 +21,7 @@ const verbs = {
   payload: payloadVerb,
   attach: attachVerb,
   verify: verifyVerb,
+  promote: promoteVerb,
   list: listVerb,
   triangulate: triangulateVerb,
   quickstart: quickstartVerb,

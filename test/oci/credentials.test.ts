@@ -4,6 +4,7 @@ import { CountersignError } from "../../src/model/errors.ts";
 import { createCredentials, type ExplicitCredentials } from "../../src/oci/credentials.ts";
 import { parseDockerConfig } from "../../src/oci/docker-config.ts";
 import type { Command, Completed, Host } from "../../src/platform/host.ts";
+import { noStreams } from "../support/no-streams.ts";
 import { failureOf } from "./fake-network.ts";
 
 const HOME = "/home/ci";
@@ -26,6 +27,7 @@ function world({ files = {}, env = {}, helpers = {}, explicit }: World) {
     env,
     homeDirectory: HOME,
     files: {
+      ...noStreams,
       read: async (path) => {
         reads.push(path);
         const content = files[path];

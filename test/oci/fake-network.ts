@@ -2,7 +2,7 @@ import { CountersignError } from "../../src/model/errors.ts";
 import type { Actions } from "../../src/oci/auth.ts";
 import { ANONYMOUS, type CredentialSource } from "../../src/oci/credential.ts";
 import { createRegistry, type RegistryOptions } from "../../src/oci/registry-client.ts";
-import type { Exchange, HttpRequest, HttpResponse } from "../../src/platform/exchange.ts";
+import { type Exchange, type HttpRequest, type HttpResponse, isStreamed } from "../../src/platform/exchange.ts";
 import type { Host } from "../../src/platform/host.ts";
 import type { Handler, ServedRequest, ServedResponse } from "../../src/platform/serve.ts";
 
@@ -11,7 +11,7 @@ function createFakeNetwork(origins: Readonly<Record<string, Handler>>) {
   const requests: (ServedRequest & { readonly origin: string })[] = [];
   const exchange: Exchange = async (request) => {
     const handler = origins[request.url.origin];
-    const served = { ...request, body: request.body ?? new Uint8Array() };
+    const served = { ...request, body: await wholeBody(request) };
     requests.push({ ...served, origin: request.url.origin });
     const cause = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
     if (!handler) throw new CountersignError("E_NETWORK", `cannot talk to ${request.url.host}`, { cause });
@@ -103,4 +103,11 @@ export async function failureOf(work: Promise<unknown>): Promise<CountersignErro
   );
   if (error instanceof CountersignError) return error;
   throw error;
+}
+
+async function wholeBody({ body }: HttpRequest): Promise<Uint8Array> {
+  if (!isStreamed(body)) return body ?? new Uint8Array();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body.open()) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { CountersignError, isCountersignError } from "../../src/model/errors.ts";
 import type { LayoutHost } from "../../src/oci/layout-host.ts";
 import { createLock } from "../../src/oci/layout-lock.ts";
+import { noStreams } from "../support/no-streams.ts";
 
 const PATH = "index.json.lock";
 
@@ -22,6 +23,7 @@ function simulation(hooks: { readonly sleep?: () => void; readonly remove?: (pat
       await tick();
     },
     files: {
+      ...noStreams,
       async read(path) {
         await tick();
         const bytes = stored.get(path);

@@ -10,6 +10,8 @@ import {
   errorReport,
   type ListReport,
   listReport,
+  type PromoteReport,
+  promoteReport,
   type SignReport,
   signReport,
   type VerifyReport,
@@ -43,16 +45,20 @@ export interface Surroundings {
   readonly secrets?: readonly string[];
 }
 
-export type AnyReport = ErrorReport | VerifyReport | SignReport | AttachReport | ListReport;
+export type AnyReport = ErrorReport | VerifyReport | SignReport | AttachReport | ListReport | PromoteReport;
 
 /** The one document on standard output, held against the schema of its kind. */
 export function parseReport(stdout: string): AnyReport {
   const document: unknown = JSON.parse(stdout);
   if (typeof document !== "object" || document === null) throw new Error("no report");
   if ("error" in document) return errorReport.parse(document);
-  const schema = { verify: verifyReport, sign: signReport, attach: attachReport, list: listReport }[
-    Reflect.get(document, "operation") as "verify"
-  ];
+  const schema = {
+    verify: verifyReport,
+    sign: signReport,
+    attach: attachReport,
+    list: listReport,
+    promote: promoteReport,
+  }[Reflect.get(document, "operation") as "verify"];
   return schema.parse(document);
 }
 

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { ListReport, SignReport, VerifyReport } from "../../../src/reports/report.ts";
+import type { ListReport, PromoteReport, SignReport, VerifyReport } from "../../../src/reports/report.ts";
 import type { Run } from "./machine.ts";
 import { type AnyReport, parseReport } from "./refusals.ts";
 
@@ -19,6 +19,12 @@ export function signReportOf(run: Run): SignReport {
 export function listReportOf(run: Run): ListReport {
   const report = parseReport(run.stdout);
   if ("error" in report || report.operation !== "list") throw unexpected(report);
+  return report;
+}
+
+export function promoteReportOf(run: Run): PromoteReport {
+  const report = parseReport(run.stdout);
+  if ("error" in report || report.operation !== "promote") throw unexpected(report);
   return report;
 }
 

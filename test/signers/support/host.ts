@@ -1,5 +1,6 @@
 import { CountersignError } from "../../../src/model/errors.ts";
 import type { Host } from "../../../src/platform/host.ts";
+import { noStreams } from "../../support/no-streams.ts";
 
 /** A host with these variables, files and standard input, and nothing else. */
 export function hostWith(given: {
@@ -13,6 +14,7 @@ export function hostWith(given: {
   return {
     env: given.env ?? {},
     files: {
+      ...noStreams,
       read: async (path, limit) => {
         const content = given.files?.[path];
         if (content === undefined) throw new CountersignError("E_FILE_UNREADABLE", `no file ${path}`);

@@ -1,0 +1,204 @@
+import type { Command } from "commander";
+import { ALGORITHMS, isAlgorithm } from "../model/algorithm.ts";
+import { CountersignError, isCountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { Requirement } from "../model/policy.ts";
+import { promote } from "../operations/promote.ts";
+import type { Resigning } from "../operations/promotion.ts";
+import { type Pair, parsePairs } from "../operations/promotion-pairs.ts";
+import type { Host } from "../platform/host.ts";
+import { promoteText } from "../reports/promote-text.ts";
+import { about } from "./about.ts";
+import { annotationsOf } from "./arguments.ts";
+import { exitOfPromote } from "./exit.ts";
+import { formatsOf } from "./format-names.ts";
+import { number, readOptions, switched, text, texts } from "./option-values.ts";
+import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
+import { checkReportPlace, emit } from "./output.ts";
+import { addPrefixedOptions, givenPrefixed, readPrefixedOptions, refuseStray } from "./prefixed-options.ts";
+import { openTwoSessions } from "./session.ts";
+import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
+import { loadSigner } from "./signing-material.ts";
+import { addTrustOptions, loadRequirement, trustReaders } from "./trust-options.ts";
+import type { Verb } from "./verb.ts";
+
+const readers = {
+  ...registryReaders,
+  ...outputReaders,
+  ...trustReaders,
+  images: text,
+  recursive: switched,
+  concurrency: number(1, 1000, "whole number"),
+  dryRun: switched,
+  resign: switched,
+  destinationUsername: text,
+  destinationPassword: text,
+  destinationToken: text,
+};
+
+const resignReaders = { ...signerReaders, format: text, signingAlgorithm: text, annotation: texts };
+
+/** `promote SOURCE DESTINATION`: verify, copy with all that hangs on it, sign anew if asked, verify again, then move the tag. */
+export const promoteVerb: Verb = {
+  name: "promote",
+  define(command: Command): Command {
+    command
+      .argument(
+        "[source]",
+        "the image to promote: a tag is resolved once, then only its digest is named; oci:PATH:TAG for a folder",
+      )
+      .argument("[destination]", "where to; without tag and digest it gets the tag of the source")
+      .optionsGroup("Images:")
+      .option("--images <file>", "read pairs from a file, SOURCE DESTINATION on each line; - for standard input")
+      .option(
+        "-r, --recursive",
+        "of a multi-platform index verify, and sign, every image in it too; it is copied whole in any case",
+      )
+      .option("--concurrency <n>", "images worked on at once", "128")
+      .option("--dry-run", "verify at the source, look at both ends, and tell what would be done; writes nothing");
+    addTrustOptions(command);
+    addPrefixedOptions(
+      command.optionsGroup("Trust at the destination (default: the same as at the source):"),
+      "destination",
+      addTrustOptions,
+    );
+    command
+      .optionsGroup("Signing for the destination (--resign):")
+      .option("--resign", "sign what was copied, at the destination, before it is verified there");
+    addPrefixedOptions(command, "resign", addResignOptions);
+    addRegistryOptions(command)
+      .option("--destination-username <name>", "user of the registry that the first destination names")
+      .option("--destination-password <source>", "its password: env://NAME, a file, or - for standard input")
+      .option("--destination-token <source>", "a bearer token instead: env://NAME, a file, or -");
+    addOutputOptions(command);
+    return command.addHelpText("after", examples);
+  },
+  async run(images, raw, terminal, world) {
+    const options = readOptions(readers, raw);
+    const named = namedPair(images, options.images);
+    const { source, destination } = await openTwoSessions(options, terminal, {
+      verb: "promoted",
+      images: named.map((pair) => pair.source),
+      destinations: named.map((pair) => pair.destination),
+      host: world,
+    });
+    const { host } = source;
+    await checkReportPlace(options.report, host);
+    const pairs = [...named, ...(await listedPairs(host, options.images))];
+    if (pairs.length === 0)
+      throw new CountersignError("E_USAGE", "the list names no image", {
+        hint: "write SOURCE DESTINATION on each line",
+      });
+    const { requirement, warnings } = await loadRequirement(host, options);
+    const other = await loadDestination(host, raw);
+    const resigning = await loadResigning(host, raw, options.resign ?? false);
+    const report = await source.finish(() =>
+      promote(source, destination, {
+        pairs,
+        requirement,
+        destinationRequirement: other.requirement,
+        resigning: resigning.resigning,
+        recursive: options.recursive ?? false,
+        dryRun: options.dryRun ?? false,
+        warnings: [...warnings, ...other.warnings, ...resigning.warnings],
+      }),
+    );
+    return emit(report, promoteText, exitOfPromote(report), options, host, terminal);
+  },
+};
+
+function addResignOptions(command: Command): Command {
+  addKeyOptions(command)
+    .option("--format <names>", "cosign, bundle, or both by comma (default: cosign)")
+    .option("--signing-algorithm <name>", "instead of what verifiers expect by default")
+    .option("--annotation <key=value>", "signed beside the digest (repeatable)", (value, before?: string[]) => [
+      ...(before ?? []),
+      value,
+    ]);
+  return addSignerOptions(command);
+}
+
+/** @throws E_USAGE unless there are a source and a destination, or a list in place of both. */
+function namedPair([source, destination, ...others]: readonly string[], list: string | undefined): readonly Pair[] {
+  if (source === undefined && list !== undefined) return [];
+  if (source && destination && others.length === 0) return [{ source, destination }];
+  throw new CountersignError("E_USAGE", "a promotion is of one source to one destination", {
+    hint: "write promote SOURCE DESTINATION, or name a list of such lines with --images FILE; an empty variable in CI often looks like this",
+  });
+}
+
+async function listedPairs(host: Host, list: string | undefined): Promise<readonly Pair[]> {
+  if (list === undefined) return [];
+  const bytes = list === "-" ? await host.readStdin(LIMITS.configFile) : await host.files.read(list, LIMITS.configFile);
+  return parsePairs(Buffer.from(bytes).toString("utf8"));
+}
+
+/** Undefined: what holds at the source holds there too. */
+async function loadDestination(
+  host: Host,
+  raw: unknown,
+): Promise<{ readonly requirement: Requirement | undefined; readonly warnings: readonly string[] }> {
+  if (givenPrefixed("destination", addTrustOptions, raw).length === 0) return { requirement: undefined, warnings: [] };
+  const options = readPrefixedOptions(trustReaders, "destination", raw);
+  const loaded = await about("trust at the destination", () => loadRequirement(host, options));
+  return { ...loaded, warnings: loaded.warnings.map((warning) => `at the destination: ${warning}`) };
+}
+
+async function loadResigning(
+  host: Host,
+  raw: unknown,
+  wanted: boolean,
+): Promise<{ readonly resigning: Resigning | undefined; readonly warnings: readonly string[] }> {
+  if (!wanted) {
+    refuseStray(
+      givenPrefixed("resign", addResignOptions, raw),
+      "--resign",
+      "add --resign to sign at the destination, or leave it out",
+    );
+    return { resigning: undefined, warnings: [] };
+  }
+  const options = readPrefixedOptions(resignReaders, "resign", raw);
+  return within("--resign", async () => {
+    const formats = formatsOf(options.format ?? "cosign");
+    const annotations = annotationsOf(options.annotation ?? []);
+    const algorithm = options.signingAlgorithm;
+    if (algorithm !== undefined && !isAlgorithm(algorithm)) {
+      throw new CountersignError("E_USAGE", `${JSON.stringify(algorithm)} is no algorithm`, {
+        hint: `name one of ${ALGORITHMS.join(", ")}`,
+      });
+    }
+    const { signer, warnings } = await loadSigner(host, options, algorithm);
+    return { resigning: { signer, formats, options: { annotations, algorithm } }, warnings };
+  });
+}
+
+/** As `about`, for what may also fail elsewhere: the exit status stays. */
+async function within<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isCountersignError(error)) throw error;
+    const { code, message, hint, cause, exit, retry } = error;
+    throw new CountersignError(code, `${what}: ${message}`, { hint, cause, exit, retry });
+  }
+}
+
+const examples = `
+Examples:
+  From staging to production, by the key of your pipeline:
+  $ countersign promote --key cosign.pub registry.example.com/staging/app:1.2 registry.example.com/prod/app:1.2
+
+  Between registries, by your own certificate authority, with credentials for each:
+  $ countersign promote --ca-roots root.pem --certificate-identity https://ci.example.com/release \\
+      --registry-username reader --registry-password env://READER --destination-username writer \\
+      --destination-password env://WRITER staging.example.com/app@sha256:${"0".repeat(64)} prod.example.com/app:1.2
+
+  Signed anew by the key of production, which is then demanded there:
+  $ countersign promote --key staging.pub --resign --resign-key env://PROD_KEY --destination-key prod.pub \\
+      registry.example.com/staging/app:1.2 registry.example.com/prod/app:1.2
+
+  Many at once, first as a plan:
+  $ countersign promote --key cosign.pub --images release.txt --dry-run
+
+Exit status: 0 every tag moved or right already; 1 refused; 3 could not tell, safe to try again.
+`;

@@ -1,0 +1,57 @@
+import type { PublicMaterial } from "../model/signature.ts";
+import { createCopying } from "../oci/copy.ts";
+import { memo } from "../platform/memo.ts";
+import { mapConcurrently } from "../platform/parallel.ts";
+import type { PromoteReport } from "../reports/report.ts";
+import type { HonouredConditions } from "../stores/merge-tag.ts";
+import { putManifestPatiently } from "../stores/put-manifest.ts";
+import { promoteImage } from "./promote-image.ts";
+import type { PromoteRequest, PromotionRun } from "./promotion.ts";
+import { planPairs } from "./promotion-pairs.ts";
+import { rehearse } from "./rehearse.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Promotes images: resolves the source once, verifies it there, copies it with everything that hangs on it, signs it anew if asked, verifies it at
+ * the destination, and only then moves the tag. Goes on when an image fails; the report has each.
+ *
+ * @param source reads; `destination` writes, with credentials of its own. Both may be one.
+ * Throws only before the first request: E_REFERENCE_INVALID, E_USAGE for a destination that is named twice or may not be written,
+ * E_ALGORITHM_UNSUPPORTED for a signer that cannot sign so.
+ */
+export async function promote(source: Session, destination: Session, request: PromoteRequest): Promise<PromoteReport> {
+  const pairs = planPairs(request.pairs);
+  const { dryRun, resigning } = request;
+  const material: PublicMaterial | undefined = await resigning?.signer.describe();
+  const remarks = resigning && material ? rehearse(resigning.formats, resigning.options, material) : [];
+  const { host } = destination;
+  const honoured = new Map<string, HonouredConditions>();
+  const run: PromotionRun = {
+    source,
+    destination,
+    request,
+    material,
+    copying: createCopying({
+      dryRun,
+      onMoved: (bytes) => destination.progress.moved?.(bytes),
+      write: (repository, manifest) => putManifestPatiently(repository, host, manifest.digest, manifest),
+    }),
+    honouredBy: (name) => memo(honoured, name, () => new Set()),
+    verified: new Map(),
+    carried: new Map(),
+  };
+  let done = 0;
+  const outcomes = await mapConcurrently(pairs, destination.concurrency, async (pair) => {
+    const outcome = await promoteImage(run, pair);
+    done += 1;
+    destination.progress.finished(done, pairs.length, pair.destination.text);
+    return outcome;
+  });
+  return {
+    schemaVersion: 1,
+    operation: "promote",
+    dryRun,
+    images: outcomes.map(({ image }) => image),
+    warnings: [...new Set([...request.warnings, ...remarks, ...outcomes.flatMap(({ warnings }) => warnings)])],
+  };
+}

@@ -1,0 +1,47 @@
+import type { Format, SigningOptions } from "../model/format.ts";
+import type { Requirement } from "../model/policy.ts";
+import type { PublicMaterial, Signer } from "../model/signature.ts";
+import type { Copying } from "../oci/copy.ts";
+import type { HonouredConditions } from "../stores/merge-tag.ts";
+import type { Pair } from "./promotion-pairs.ts";
+import type { Session } from "./session.ts";
+import type { ImageOutcome } from "./verify-image.ts";
+
+/** Signs for the destination, at the destination. */
+export interface Resigning {
+  readonly signer: Signer;
+  readonly formats: readonly Format[];
+  readonly options: SigningOptions;
+}
+
+export interface PromoteRequest {
+  readonly pairs: readonly Pair[];
+  /** What must hold at the source. */
+  readonly requirement: Requirement;
+  /**
+   * What must hold at the destination before its tag is moved. Absent: what holds at the source, the image still called by the source's
+   * name, and, where it is signed anew, that signature too.
+   */
+  readonly destinationRequirement?: Requirement | undefined;
+  readonly resigning?: Resigning | undefined;
+  /** Every image of an index is verified, and signed anew, beside the index; copied it is in any case. */
+  readonly recursive: boolean;
+  readonly dryRun: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** What the promotions of a run share. */
+export interface PromotionRun {
+  readonly source: Session;
+  readonly destination: Session;
+  readonly request: PromoteRequest;
+  /** Of the signer, when it is signed anew. */
+  readonly material: PublicMaterial | undefined;
+  readonly copying: Copying;
+  /** The conditions on writes that a repository is known to honour. */
+  honouredBy(repository: string): HonouredConditions;
+  /** What was verified at sources. */
+  readonly verified: Map<string, Promise<ImageOutcome>>;
+  /** The last copy of each digest between each two repositories: another of the same waits, and then finds all of it there. */
+  readonly carried: Map<string, Promise<unknown>>;
+}
