@@ -9,11 +9,16 @@ import { writeReports } from "./report-files.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Makes sure, before the first request, that a report can be kept wherever it is asked for.
- * @throws E_FILE_UNWRITABLE; E_USAGE when two reports would have the same file.
+ * Makes sure, before the first request, that a report can be kept wherever it is asked for. `taken`: files that the run writes
+ * something else to.
+ * @throws E_FILE_UNWRITABLE; E_USAGE when two would have the same file.
  */
-export async function checkReportPlace(paths: readonly string[] | undefined, host: Host): Promise<void> {
-  const places = new Set<string>();
+export async function checkReportPlace(
+  paths: readonly string[] | undefined,
+  host: Host,
+  taken: readonly string[] = [],
+): Promise<void> {
+  const places = new Set(taken.map((path) => resolve(path)));
   for (const path of paths ?? []) {
     if (places.has(resolve(path))) {
       throw new CountersignError("E_USAGE", `--report ${path}: this file is named twice`, {
@@ -53,7 +58,7 @@ export async function emit<T extends Report>(
   terminal: Terminal,
 ): Promise<ExitCode> {
   terminal.out(options.output === "json" ? jsonText(report) : text(report));
-  const failures = await writeReports(report, options.report ?? [], host);
+  const failures = await writeReports(report, exit, options.report ?? [], host);
   for (const failure of failures) tellError(failure, terminal);
   return exit === 0 && failures.length > 0 ? 3 : exit;
 }

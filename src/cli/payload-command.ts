@@ -68,7 +68,7 @@ export const payloadVerb: Verb = {
     const annotations = annotationsOf(options.annotation ?? []);
     const undertaking = { verb: "prepared", actions: "pull", images, host: world } as const;
     const session = await openSession({ ...options, concurrency: 1 }, terminal, undertaking);
-    await checkReportPlace(options.report, session.host);
+    await checkReportPlace(options.report, session.host, out === undefined ? [] : [out]);
     const loaded = await loadPublicMaterial(session.host, options);
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && (loaded === undefined || !isAlgorithm(algorithm))) {

@@ -1,4 +1,5 @@
 import { extname } from "node:path";
+import type { ExitCode } from "../model/error-codes.ts";
 import { asCountersignError, type CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Host } from "../platform/host.ts";
@@ -11,13 +12,14 @@ import type { Report } from "../reports/report.ts";
  */
 export async function writeReports(
   report: Report,
+  exit: ExitCode,
   paths: readonly string[],
   host: Host,
 ): Promise<readonly CountersignError[]> {
   const failures: CountersignError[] = [];
   for (const path of paths) {
     try {
-      await host.files.write(path, Buffer.from(await renderFor(path, report)));
+      await host.files.write(path, Buffer.from(await renderFor(path, report, exit)));
     } catch (error) {
       failures.push(asCountersignError(error));
     }
@@ -26,7 +28,7 @@ export async function writeReports(
 }
 
 /** Loaded only where one is asked for. */
-async function renderFor(path: string, report: Report): Promise<string> {
+async function renderFor(path: string, report: Report, exit: ExitCode): Promise<string> {
   switch (kindOf(path)) {
     case "json":
       return jsonText(report);
@@ -35,7 +37,7 @@ async function renderFor(path: string, report: Report): Promise<string> {
     case "markdown":
       return (await import("../reports/markdown.ts")).markdownSummary(await viewed(report), LIMITS.summary);
     case "dotenv":
-      return (await import("../reports/dotenv.ts")).dotenvText(await viewed(report));
+      return (await import("../reports/dotenv.ts")).dotenvText(await viewed(report), exit);
   }
 }
 

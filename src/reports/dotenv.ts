@@ -1,4 +1,5 @@
 import { isDigest } from "../model/digest.ts";
+import type { ExitCode } from "../model/error-codes.ts";
 import { formatReference, parseReference } from "../oci/reference.ts";
 import { dotenvLine } from "./dotenv-encoder.ts";
 import { countOf, type ReportView } from "./view.ts";
@@ -6,14 +7,15 @@ import { countOf, type ReportView } from "./view.ts";
 /**
  * The outcome as a dotenv file, for the jobs and steps that follow: verdict, counts, and of the first image its digest and
  * its reference by digest. Names and values keep GitLab's rules for dotenv reports: no quotes, spaces, comments or empty
- * lines, far below its 5 KiB and 20 variables. A value that needed quoting has no line.
+ * lines, far below its 5 KiB and 20 variables. A value that needed quoting has no line. `exit`: what the program ends in.
  */
-export function dotenvText(view: ReportView): string {
+export function dotenvText(view: ReportView, exit: ExitCode): string {
   const first = view.noun === "image" ? view.rows[0] : undefined;
   const digest = first?.digest ?? undefined;
   const reference = first?.reference ?? undefined;
   const values: readonly (readonly [name: string, value: string | undefined])[] = [
     ["COUNTERSIGN_OPERATION", view.operation.replace(" ", "-")],
+    ["COUNTERSIGN_EXIT", String(exit)],
     ["COUNTERSIGN_VERDICT", view.verdict],
     ["COUNTERSIGN_DIGEST", digest],
     ["COUNTERSIGN_REFERENCE", reference === undefined || digest === undefined ? undefined : pinned(reference, digest)],

@@ -61,6 +61,14 @@ describe("a report that is kept in files", () => {
     expect(existsSync(file)).toBe(false);
   });
 
+  it("is refused where the payload goes", async () => {
+    const registry = await start();
+    const file = machine.absent("payload.json");
+    const run = await machine.run(["payload", "--out", file, "--report", file, `${registry.host}/app:1`]);
+    expect([run.exit, registry.requests, existsSync(file)]).toEqual([2, [], false]);
+    expect(run.stderr).toContain("payload.json: this file is named twice");
+  });
+
   it("is in the other files when one cannot be written in the end, and the run does not end in 0", async () => {
     const registry = await start();
     const [lost, kept] = [machine.absent("lost.md"), machine.absent("kept.xml")];

@@ -42,7 +42,7 @@ describe("the dotenv report", () => {
     fc.assert(
       fc.property(hostileText, (text) => {
         for (const report of reportsWith(text)) {
-          const file = dotenvText(viewOf(report));
+          const file = dotenvText(viewOf(report), 1);
           const names = file.split("\n").map((line) => line.split("=")[0]);
           if (!grammar.test(file) || file.length > 5 * 1024 || names.length > 20) return false;
           if (new Set(names).size !== names.length) return false;
@@ -53,9 +53,10 @@ describe("the dotenv report", () => {
   });
 
   it("tells verdict, counts, and the first image by its digest alone", () => {
-    expect(dotenvText(viewNamed("registry.example.com/app:1.2"))).toBe(
+    expect(dotenvText(viewNamed("registry.example.com/app:1.2"), 1)).toBe(
       [
         "COUNTERSIGN_OPERATION=verify",
+        "COUNTERSIGN_EXIT=1",
         "COUNTERSIGN_VERDICT=untrusted",
         `COUNTERSIGN_DIGEST=${digest}`,
         `COUNTERSIGN_REFERENCE=registry.example.com/app@${digest}`,
@@ -73,7 +74,7 @@ describe("the dotenv report", () => {
     const promote = reportsWith("staging.example.com/app").find(({ operation }) => operation === "promote");
     if (promote?.operation !== "promote") throw new Error("no report");
     const images = promote.images.map((image) => ({ ...image, destination: "prod.example.com/app:1" }));
-    expect(dotenvText(viewOf({ ...promote, images }))).toContain(
+    expect(dotenvText(viewOf({ ...promote, images }), 1)).toContain(
       `COUNTERSIGN_VERDICT=refused\nCOUNTERSIGN_DIGEST=${digest}\nCOUNTERSIGN_REFERENCE=prod.example.com/app@${digest}\n`,
     );
   });
@@ -89,7 +90,7 @@ describe("the dotenv report", () => {
     ];
     mkdirSync(join(folder, "run"));
     for (const name of [...names, "registry.example.com/app"]) {
-      writeFileSync(join(folder, "report.env"), dotenvText(viewNamed(name)));
+      writeFileSync(join(folder, "report.env"), dotenvText(viewNamed(name), 1));
       const script = 'COUNTERSIGN_REFERENCE=none; . ../report.env; echo "$COUNTERSIGN_VERDICT $COUNTERSIGN_REFERENCE"';
       const said = execFileSync("sh", ["-euc", script], { cwd: join(folder, "run"), encoding: "utf8" });
       expect(said).toBe(`untrusted ${names.includes(name) ? "none" : `registry.example.com/app@${digest}`}\n`);
