@@ -122,7 +122,7 @@ function reports() {
   return job.reports.flatMap((ending) => ["--report", `${given("reports")}${ending}`]);
 }
 
-/** Behind "--", where nothing is taken for a flag. Several pairs go by a file, as the program wants them. */
+/** Behind "--", where nothing is taken for a flag. The command line holds one pair, whose registries credentials are for; others go by a file. */
 function images() {
   const [listed, file] = [linesOf("images"), given("images-file")];
   if (file !== undefined && listed.length > 0)
@@ -141,10 +141,11 @@ function images() {
       `${show(odd.join(" "))} is not SOURCE DESTINATION`,
       "write the two on a line, with a blank between",
     );
-  if (pairs.length === 1) return ["--", ...pairs[0]];
+  const [first = [], ...others] = pairs;
+  if (others.length === 0) return ["--", ...first];
   const list = path.join(folder, "images.txt");
-  writeFileSync(list, `${listed.join("\n")}\n`);
-  return [`--images=${list}`];
+  writeFileSync(list, others.map((pair) => `${pair.join(" ")}\n`).join(""));
+  return [`--images=${list}`, "--", ...first];
 }
 
 function shown(arg) {

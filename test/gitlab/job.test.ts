@@ -139,14 +139,15 @@ describe("a job of the templates", () => {
 });
 
 describe("a promotion", () => {
-  it("names one pair on the command line, and several in a file that goes with the job", async () => {
+  it("names one pair on the command line, and others in a file that goes with the job", async () => {
     const one = toldBy(await job("promote", { images: "r.example.com/a:1   r.example.com/b:1" }));
     expect(one.args.slice(-3)).toEqual(["--", "r.example.com/a:1", "r.example.com/b:1"]);
-    const several = toldBy(await job("promote", { images: "a b\n\n c  d " }));
-    expect(several.args.at(-1)).toMatch(/^--images=\//);
-    expect(several.list).toBe("a b\nc  d\n");
-    const list = several.args.at(-1)?.slice("--images=".length) ?? "";
-    expect(existsSync(list)).toBe(false);
+    const several = toldBy(await job("promote", { images: "a b\n\n c  d \ne f" }));
+    expect(several.args.slice(-3)).toEqual(["--", "a", "b"]);
+    expect(several.list).toBe("c d\ne f\n");
+    const list = several.args.at(-4)?.slice("--images=".length) ?? "";
+    expect(path.isAbsolute(list) && existsSync(list)).toBe(false);
+    expect(list).toMatch(/^\/.*images\.txt$/);
   });
 
   it.each(["a", "a b c", "a b\nc"])("is refused when a line is not two references: %j", async (images) => {

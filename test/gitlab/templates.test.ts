@@ -2,6 +2,8 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { runProgram } from "../../src/cli/program.ts";
+import { processTerminal } from "../../src/cli/terminal.ts";
 import { jobOf, root, TEMPLATES, variableOf } from "./support/templates.ts";
 
 const verbs = ["sign", "verify", "promote", "payload", "attach"];
@@ -56,6 +58,16 @@ describe.each(TEMPLATES)("$file", (template) => {
 
   it("names no instance, and no registry", () => {
     expect(template.text).not.toMatch(/gitlab\.com|npmjs|docker\.io/);
+  });
+
+  it("gives the command only flags that it has", async () => {
+    const [, verb = ""] = /^\{"verb":"([a-z]+)",.*$/m.exec(script) ?? [];
+    const printed: string[] = [];
+    const terminal = { ...processTerminal(), out: (text: string) => void printed.push(text) };
+    expect(await runProgram([verb, "--help"], terminal)).toBe(0);
+    const flags = [...script.matchAll(/\["[a-z-]+","(--[a-z-]+)","[a-z]+"\]/g)].map(([, flag = ""]) => flag);
+    expect(flags.length).toBeGreaterThan(4);
+    for (const flag of [...flags, "--report"]) expect(printed.join("")).toMatch(new RegExp(`[ ,]${flag} `));
   });
 
   it("tries again when the program could not tell, and only then", () => {
