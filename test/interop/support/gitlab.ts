@@ -115,7 +115,7 @@ export async function runPipeline(
     { cwd: folder, env: environment(instance.home), timeout: 120_000 },
   );
   const log = done.stdout + done.stderr;
-  const ends = [...log.matchAll(/^(?!pipeline )(\S+) +finished in .*?(?:FAIL (\d+)|PASS)? *$/gm)];
+  const ends = [...log.matchAll(/^(?!pipeline )(\S+) +finished in .*?(?:(?:FAIL|WARN) (\d+)|PASS)? *$/gm)];
   return {
     exitCode: done.exitCode,
     log,
