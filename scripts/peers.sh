@@ -10,7 +10,7 @@ set -uo pipefail
 
 cosign_version=v3.1.2
 notation_version=v1.3.2
-timestamp_server_version=v2.1.5
+timestamp_server_version=v2.1.3 # the newest that Go 1.26 builds
 act_version=v0.2.89
 gitlab_ci_local_version=4.75.1
 node22_version=22.23.3
@@ -25,10 +25,10 @@ fail() {
   failed+=("$1")
 }
 
-# go_peer PROGRAM PACKAGE VERSION: built from source. Such a program cannot always say which version it is, so a stamp beside it does.
+# go_peer PROGRAM MODULE PACKAGE VERSION (PACKAGE: its folder in the module): built from source. Such a program cannot always say which version it is, so a stamp beside it does.
 go_peer() {
-  local program=$1 package=$2 version=$3
-  local stamp=$peers/$program.version
+  local program=$1 module=$2 package=$3 version=$4
+  local stamp=$peers/$program.version work
   if [[ -x $peers/bin/$program && $(cat "$stamp" 2>/dev/null) == "$version" ]]; then
     say "$program $version" present
     return
@@ -39,12 +39,16 @@ go_peer() {
   fi
   say "$program $version" "building, some minutes"
   rm -f "$stamp"
-  if CGO_ENABLED=0 GOBIN=$peers/bin go install -trimpath "$package@$version"; then
+  # As a module's requirement: `go install PACKAGE@VERSION` also asks for the list of all versions, which not every proxy has.
+  work=$(mktemp -d "$peers/.build-XXXXXX")
+  printf 'module peer\n\ngo 1.26.0\n\nrequire %s %s\n' "$module" "$version" >"$work/go.mod"
+  if (cd "$work" && CGO_ENABLED=0 GOFLAGS=-mod=mod GOBIN=$peers/bin go install -trimpath "$module${package:+/$package}"); then
     echo "$version" >"$stamp"
     say "$program $version" installed
   else
     fail "$program" "go install failed"
   fi
+  rm -rf "$work"
 }
 
 # gitlab-ci-local needs a newer Node.js than the tests' own: it is started by the peer node24.
@@ -130,12 +134,12 @@ debian_peer() {
 
 install_peer() {
   case "$1" in
-    cosign) go_peer cosign github.com/sigstore/cosign/v3/cmd/cosign "$cosign_version" ;;
-    notation) go_peer notation github.com/notaryproject/notation/cmd/notation "$notation_version" ;;
+    cosign) go_peer cosign github.com/sigstore/cosign/v3 cmd/cosign "$cosign_version" ;;
+    notation) go_peer notation github.com/notaryproject/notation cmd/notation "$notation_version" ;;
     timestamp-server)
-      go_peer timestamp-server github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server "$timestamp_server_version"
+      go_peer timestamp-server github.com/sigstore/timestamp-authority/v2 cmd/timestamp-server "$timestamp_server_version"
       ;;
-    act) go_peer act github.com/nektos/act "$act_version" ;;
+    act) go_peer act github.com/nektos/act "" "$act_version" ;;
     gitlab-ci-local) gitlab_ci_local ;;
     docker-registry) debian_peer docker-registry docker-registry ;;
     skopeo) debian_peer skopeo skopeo ;;

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { describeSignedBytes } from "../formats/signed-bytes.ts";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { attach } from "../operations/attach.ts";
@@ -6,22 +7,26 @@ import type { Host } from "../platform/host.ts";
 import { signText } from "../reports/sign-text.ts";
 import { exitOfSign } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import { addManifestOption, manifestReaders, notationSigning, purposeOf } from "./notation-options.ts";
 import { readOptions, switched, text } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import { addPublicMaterialOptions, loadPublicMaterial, publicMaterialReaders } from "./public-material.ts";
 import { openSession } from "./session.ts";
 import { onlyImage } from "./targets.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
 import type { Verb } from "./verb.ts";
 
 const readers = {
   ...registryReaders,
   ...outputReaders,
   ...publicMaterialReaders,
+  ...timestampReaders,
   payload: text,
   signature: text,
   format: text,
   embedChain: switched,
+  ...manifestReaders,
 };
 
 /** `attach IMAGE`: puts together, checks and stores what was signed elsewhere. cosign's `attach signature`. */
@@ -37,12 +42,15 @@ export const attachVerb: Verb = {
         "--signature <file>",
         "over them: octets or base64, wrapped or not; ECDSA as DER or r‖s; - for standard input",
       )
-      .option("--format <name>", "cosign or bundle; without it the payload tells")
+      .option("--format <name>", "cosign, bundle, notation or notation-cose; without it the payload tells")
       .optionsGroup("Who signed (a key, or a certificate, is required):");
-    addPublicMaterialOptions(command).option(
-      "--embed-chain",
-      "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles",
+    addManifestOption(
+      addPublicMaterialOptions(command).option(
+        "--embed-chain",
+        "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles",
+      ),
     );
+    addTimestampOptions(command);
     addRegistryOptions(command);
     addOutputOptions(command);
     return command.addHelpText("after", examples);
@@ -61,12 +69,15 @@ export const attachVerb: Verb = {
     await checkReportPlace(options.report, session.host);
     const payload = await read(session.host, "--payload", options.payload, LIMITS.payload);
     const signature = await read(session.host, "--signature", options.signature, LIMITS.keyFile);
-    const loaded = await loadPublicMaterial(session.host, options);
+    const signed = describeSignedBytes(payload).format;
+    const notation = notationSigning(options, [signed]);
+    const loaded = await loadPublicMaterial(session.host, options, purposeOf([signed]));
     if (loaded === undefined) {
       throw new CountersignError("E_USAGE", "nothing says whose signature this is, so it could not be checked", {
         hint: "add --certificate with the signing key's certificate, or --public-key; nothing is stored unchecked",
       });
     }
+    const { witnessing, warnings } = await loadWitnessing(session.host, options);
     const report = await session.finish(() =>
       attach(session, {
         image,
@@ -74,8 +85,9 @@ export const attachVerb: Verb = {
         signature,
         material: loaded.material,
         format: format?.name,
-        embedChain: options.embedChain,
-        warnings: loaded.warnings,
+        options: { embedChain: options.embedChain, ...notation },
+        witnessing,
+        warnings: [...loaded.warnings, ...warnings],
       }),
     );
     return emit(report, signText, exitOfSign(report), options, session.host, terminal);

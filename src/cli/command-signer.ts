@@ -18,6 +18,7 @@ export async function loadCommandSigner({
   options,
   algorithm,
   material: given,
+  purpose,
 }: ExternalSignerRequest): Promise<LoadedSigner> {
   const command: SigningCommand = {
     argv: splitCommand(spec.slice(spec.indexOf(":") + 1)),
@@ -30,7 +31,7 @@ export async function loadCommandSigner({
   await ensureProgram(host, command.argv[0]);
   if (given !== undefined) return { signer: createCommandSigner(host, command, given), warnings: [] };
   const { publicKey, certificates } = await rehearseCommand(host, command, algorithm);
-  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now() });
+  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now(), purpose });
   return {
     signer: createCommandSigner(host, command, { publicKey, chain }),
     warnings: warnings.map(({ message }) => `${commandLabel(command.argv)}: ${message}`),

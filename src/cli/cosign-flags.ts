@@ -18,7 +18,12 @@ const flags: Readonly<Record<string, { readonly only?: boolean; readonly why?: s
 };
 
 /** Booleans that cosign and this program share. */
-const shared: ReadonlySet<string> = new Set(["recursive", "allow-http-registry", "allow-insecure-registry"]);
+const shared: ReadonlySet<string> = new Set([
+  "recursive",
+  "allow-http-registry",
+  "allow-insecure-registry",
+  "use-signed-timestamps",
+]);
 
 /** Options by name, without dashes; their values are booleans. */
 export function addCosignFlags(command: Command, names: readonly (keyof typeof flags)[]): Command {

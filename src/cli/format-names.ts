@@ -19,7 +19,7 @@ export function formatsOf(text: string): readonly Format[] {
     const known = FORMATS.find((format) => format === name);
     if (known === undefined) {
       throw new CountersignError("E_USAGE", `--format: ${JSON.stringify(name)} is no format of this version`, {
-        hint: `name ${FORMATS.join(" or ")}, or both by comma`,
+        hint: `name ${FORMATS.join(" or ")}, or several by comma`,
       });
     }
     return formatNamed(known);

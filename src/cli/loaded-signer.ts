@@ -19,4 +19,6 @@ export interface ExternalSignerRequest {
   readonly algorithm: Algorithm | undefined;
   /** From --certificate, --certificate-chain and --public-key, already checked; absent: the signer is asked. */
   readonly material: PublicMaterial | undefined;
+  /** What the certificates must be for: see checkSigningChain. */
+  readonly purpose?: string | null | undefined;
 }

@@ -5,6 +5,10 @@ const args = process.argv.slice(2);
 if (args.length === 1 && (args[0] === "--version" || args[0] === "-V")) {
   process.stdout.write(`countersign ${VERSION}\n`);
 } else {
-  const { runProgram } = await import("./program.ts");
-  process.exitCode = await runProgram(args);
+  // No `await` outside a function: the bundle is CommonJS (docs/decisions/002-bundling.md).
+  void import("./program.ts")
+    .then(({ runProgram }) => runProgram(args))
+    .then((exit) => {
+      process.exitCode = exit;
+    });
 }

@@ -9,8 +9,8 @@ import { writeReports } from "./report-files.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Makes sure, before the first request, that a report can be kept wherever it is asked for. `taken`: files that the run writes
- * something else to.
+ * Makes sure, before the first request, that a report can be kept wherever it is asked for. `taken`: files that the run
+ * writes something else to.
  * @throws E_FILE_UNWRITABLE; E_USAGE when two would have the same file.
  */
 export async function checkReportPlace(
@@ -46,8 +46,8 @@ async function checkPlace(path: string, host: Host): Promise<void> {
 }
 
 /**
- * Prints a report as asked, and keeps it in the files of `--report`. Resolves to the run's exit status: `exit`, but never 0 when the
- * report could not be kept.
+ * Prints a report as asked, and keeps it in the files of `--report`. Resolves to the run's exit status: `exit`, but
+ * never 0 when the report could not be kept.
  */
 export async function emit<T extends Report>(
   report: T,

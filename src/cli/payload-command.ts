@@ -5,6 +5,7 @@ import { payload } from "../operations/payload.ts";
 import { payloadText } from "../reports/payload-text.ts";
 import { annotationsOf } from "./arguments.ts";
 import { formatsOf } from "./format-names.ts";
+import { addNotationOptions, notationReaders, notationSigning, purposeOf } from "./notation-options.ts";
 import { oneOf, readOptions, text, texts } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
@@ -25,6 +26,7 @@ const readers = {
   signingAlgorithm: text,
   digest: (value: unknown, flag: string) => (value === undefined ? undefined : oneOf(HASHES)(value, flag)),
   out: text,
+  ...notationReaders,
 };
 
 /** `payload IMAGE`: the exact bytes to sign elsewhere, on standard output or in a file. cosign's `generate`. */
@@ -34,11 +36,18 @@ export const payloadVerb: Verb = {
     command
       .argument("<image>", "a reference: a tag is resolved once; oci:PATH for a layout folder")
       .optionsGroup("What is signed:")
-      .option("--format <name>", "cosign (the simple-signing payload) or bundle (the DSSE encoding)", "cosign")
+      .option(
+        "--format <name>",
+        "cosign (the simple-signing payload), bundle (the DSSE encoding), notation (JWS) or notation-cose",
+        "cosign",
+      )
       .option("-a, --annotation <key=value>", "signed beside the digest (repeatable)", collect)
       .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
       .option("--out <file>", "write the bytes to a file, and the report to standard output")
-      .optionsGroup("Who will sign (the bytes are the same for every key; this tells how it must sign):");
+      .optionsGroup("For notation:");
+    addNotationOptions(command).optionsGroup(
+      "Who will sign (only notation's bytes are not the same for every key; this tells how it must sign):",
+    );
     addPublicMaterialOptions(command)
       .addOption(
         new Option("--signing-algorithm <name>", "instead of what verifiers expect by default").choices(
@@ -65,11 +74,17 @@ export const payloadVerb: Verb = {
       });
     }
     const out = options.out === "-" ? undefined : options.out;
-    const annotations = annotationsOf(options.annotation ?? []);
+    if (format.name === "notation-cose" && out === undefined) {
+      throw new CountersignError("E_USAGE", "the bytes of a COSE signature are no text for standard output", {
+        hint: "write them to a file with --out FILE",
+      });
+    }
+    const annotations = annotationsOf([...(options.annotation ?? []), ...(options.userMetadata ?? [])]);
+    const notation = notationSigning(options, [format]);
     const undertaking = { verb: "prepared", actions: "pull", images, host: world } as const;
     const session = await openSession({ ...options, concurrency: 1 }, terminal, undertaking);
     await checkReportPlace(options.report, session.host, out === undefined ? [] : [out]);
-    const loaded = await loadPublicMaterial(session.host, options);
+    const loaded = await loadPublicMaterial(session.host, options, purposeOf([format]));
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && (loaded === undefined || !isAlgorithm(algorithm))) {
       throw new CountersignError("E_USAGE", `--signing-algorithm ${algorithm} stands without a key that is to sign`, {
@@ -80,7 +95,7 @@ export const payloadVerb: Verb = {
       payload(session, {
         image,
         format,
-        options: { annotations, algorithm, identity: options.signContainerIdentity },
+        options: { annotations, algorithm, identity: options.signContainerIdentity, ...notation },
         material: loaded?.material,
         digest: options.digest,
         warnings: loaded?.warnings ?? [],
@@ -90,7 +105,7 @@ export const payloadVerb: Verb = {
       await session.host.files.write(out, bytes);
       return emit(report, payloadText, 0, options, session.host, terminal);
     }
-    // UTF-8 as both formats have it: the text is the bytes. What else there is to say must not stand among them.
+    // UTF-8, or less, as the formats have it: the text is the bytes. What else there is to say must not stand among them.
     const toError = { ...terminal, out: terminal.err };
     terminal.out(Buffer.from(bytes).toString("utf8"));
     return emit(report, payloadText, 0, options, session.host, toError);

@@ -16,6 +16,7 @@ export async function loadPluginSigner({
   spec,
   options,
   material,
+  purpose,
 }: ExternalSignerRequest): Promise<LoadedSigner> {
   const { name, keyId, config } = readPluginAddress(spec);
   if (options.signerInput !== "message") {
@@ -43,7 +44,7 @@ export async function loadPluginSigner({
     return { signer: createPluginSigner({ label, plugin, keySpec, material: known, concurrency }), warnings: [] };
   }
   const { publicKey, certificates } = await rehearsePlugin(label, plugin, keySpec);
-  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now() });
+  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now(), purpose });
   return {
     signer: createPluginSigner({ label, plugin, keySpec, material: { publicKey, chain }, concurrency }),
     warnings: warnings.map(({ message }) => `${label}: ${message}`),

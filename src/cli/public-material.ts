@@ -24,11 +24,13 @@ export function addPublicMaterialOptions(command: Command): Command {
 /**
  * The public material that the flags name, held to what verifiers will ask before the first request goes out; undefined
  * when they name none.
+ * @param purpose what the certificates must be for: see checkSigningChain
  * @throws with exit status 2: E_USAGE and the codes of keys and certificates.
  */
 export async function loadPublicMaterial(
   host: Host,
   options: OptionValues<typeof publicMaterialReaders>,
+  purpose?: string | null,
 ): Promise<{ readonly material: PublicMaterial; readonly warnings: readonly string[] } | undefined> {
   if (options.certificateChain !== undefined && options.certificate === undefined) {
     throw new CountersignError("E_USAGE", "--certificate-chain stands without --certificate", {
@@ -43,7 +45,8 @@ export async function loadPublicMaterial(
   const chainSource = options.certificateChain;
   const issuers = chainSource === undefined ? [] : await certificatesOf(host, chainSource);
   const publicKey = named ?? (await about("--certificate", async () => publicKeyFrom(leafOf(own).publicKey)));
-  const { chain, warnings } = checkSigningChain({ publicKey, certificates: [...own, ...issuers], at: host.now() });
+  const certificates = [...own, ...issuers];
+  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now(), purpose });
   return { material: { publicKey, chain }, warnings: warnings.map(({ message }) => message) };
 }
 

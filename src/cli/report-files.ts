@@ -7,8 +7,8 @@ import { jsonText } from "../reports/json.ts";
 import type { Report } from "../reports/report.ts";
 
 /**
- * Keeps a report in each of the files, as the ending of its name says, every file whole or not at all. Resolves to what stood in the
- * way; one file that cannot be written does not keep the others from it.
+ * Keeps a report in each of the files, as the ending of its name says, every file whole or not at all. Resolves to what
+ * stood in the way; one file that cannot be written does not keep the others from it.
  */
 export async function writeReports(
   report: Report,

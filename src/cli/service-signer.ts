@@ -34,7 +34,7 @@ export async function loadServiceSigner(request: ExternalSignerRequest): Promise
   const { signerKeyId: keyId, signerInput: input } = options;
   const { material, warnings } =
     request.material === undefined
-      ? describedMaterial(label, await service.describe(describeRequest(keyId)), host.now())
+      ? describedMaterial(label, await service.describe(describeRequest(keyId)), host.now(), request.purpose)
       : { material: request.material, warnings: [] };
   return { signer: createServiceSigner({ service, label, keyId, input, material }), warnings };
 }

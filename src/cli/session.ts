@@ -53,6 +53,8 @@ export interface Undertaking {
   readonly images: readonly string[];
   /** The outside world; the real one when absent. */
   readonly host?: Host | undefined;
+  /** Loads, while the first answer is on its way, what will be done with it. */
+  readonly whileWaiting?: (() => Promise<unknown>) | undefined;
 }
 
 /** Credentials of the registry that is written to, where they are other than those of the one that is read. */
@@ -103,7 +105,7 @@ interface Connection {
 async function connect(
   options: SessionOptions,
   terminal: Terminal,
-  { verb, host: world = createNodeHost() }: Pick<Undertaking, "verb" | "host">,
+  { verb, host: world = createNodeHost(), whileWaiting }: Pick<Undertaking, "verb" | "host" | "whileWaiting">,
 ): Promise<Connection> {
   const host = { ...world, readStdin: readingOnce(world) };
   const tls = {
@@ -118,6 +120,8 @@ async function connect(
     tls,
     perOrigin: options.connections,
     requestTimeout: options.requestTimeout * 1000,
+    // What cannot be loaded now cannot be loaded when it is needed, and is told then.
+    onFirstSent: () => void whileWaiting?.().catch(() => {}),
   });
   const log = (line: string) => terminal.err(`${oneLine(line)}\n`);
   const registryWith = (credentials: ExplicitCredentials) =>

@@ -7,6 +7,14 @@ import { annotationsOf } from "./arguments.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfSign } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import {
+  addManifestOption,
+  addNotationOptions,
+  manifestReaders,
+  notationReaders,
+  notationSigning,
+  purposeOf,
+} from "./notation-options.ts";
 import { readOptions, switched, text, texts } from "./option-values.ts";
 import {
   addImageOptions,
@@ -22,6 +30,7 @@ import { addSignedByOptions, loadSignedBy, signedByReaders } from "./signed-by.t
 import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
 import { loadSigner } from "./signing-material.ts";
 import { loadTargets } from "./targets.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
 import type { Verb } from "./verb.ts";
 
 const readers = {
@@ -30,12 +39,15 @@ const readers = {
   ...outputReaders,
   ...signedByReaders,
   ...signerReaders,
+  ...timestampReaders,
   format: text,
   newBundleFormat: switched,
   annotation: texts,
   signingAlgorithm: text,
   signContainerIdentity: text,
   embedChain: switched,
+  ...manifestReaders,
+  ...notationReaders,
 };
 
 /** `sign IMAGE…`: reads the key and its certificates, checks them before the first request, signs, reads back, verifies. */
@@ -49,7 +61,7 @@ export const signVerb: Verb = {
       )
       .optionsGroup("Signing:");
     addKeyOptions(command)
-      .option("--format <names>", "cosign, bundle, or both by comma (default: cosign)")
+      .option("--format <names>", "cosign, bundle, notation, notation-cose; several by comma (default: cosign)")
       .option("-a, --annotation <key=value>", "signed beside the digest (repeatable)", collect)
       .addOption(
         new Option("--signing-algorithm <name>", "instead of what verifiers expect by default").choices(
@@ -58,8 +70,10 @@ export const signVerb: Verb = {
       )
       .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
       .option("--embed-chain", "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles");
+    addManifestOption(addNotationOptions(command));
     addSignedByOptions(command);
     addSignerOptions(command);
+    addTimestampOptions(command);
     addImageOptions(command);
     addRegistryOptions(command);
     addOutputOptions(command);
@@ -69,7 +83,8 @@ export const signVerb: Verb = {
   async run(images, raw, terminal, world) {
     const options = readOptions(readers, raw);
     const formats = formatsOf(formatNames(options.format, options.newBundleFormat));
-    const annotations = annotationsOf(options.annotation ?? []);
+    const annotations = annotationsOf([...(options.annotation ?? []), ...(options.userMetadata ?? [])]);
+    const notation = notationSigning(options, formats);
     const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });
     await checkReportPlace(options.report, session.host);
     const targets = await loadTargets(session.host, images, options);
@@ -77,16 +92,24 @@ export const signVerb: Verb = {
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && !isAlgorithm(algorithm))
       throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`, { hint: "see --help" });
-    const { signer, warnings } = await loadSigner(session.host, options, algorithm);
+    const { witnessing, warnings: unpinned } = await loadWitnessing(session.host, options);
+    const { signer, warnings } = await loadSigner(session.host, options, algorithm, purposeOf(formats));
     const report = await session.finish(() =>
       sign(session, {
         targets,
         signer,
         formats,
-        options: { annotations, algorithm, identity: options.signContainerIdentity, embedChain: options.embedChain },
+        options: {
+          annotations,
+          algorithm,
+          identity: options.signContainerIdentity,
+          embedChain: options.embedChain,
+          ...notation,
+        },
         recursive: options.recursive ?? false,
         signedBy,
-        warnings,
+        witnessing,
+        warnings: [...warnings, ...unpinned],
       }),
     );
     return emit(report, signText, exitOfSign(report), options, session.host, terminal);
@@ -115,6 +138,10 @@ Examples:
   Your own certificate authority, key in a CI variable, both formats, every platform:
   $ countersign sign --key env://SIGNING_KEY --certificate leaf.pem --certificate-chain chain.pem \\
       --format cosign,bundle --recursive registry.example.com/app@sha256:…
+
+  For clusters that verify with notation, root included, for a month:
+  $ countersign sign --key leaf.key --certificate leaf.pem --certificate-chain chain.pem --format notation \\
+      --expiry 30d registry.example.com/app:1.2
 
   A new key beside the old one, wherever the old one has signed:
   $ countersign sign --key new.key --all --signed-by old.pub registry.example.com/app

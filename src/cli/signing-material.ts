@@ -19,6 +19,7 @@ import type { SignerOptions } from "./signer-options.ts";
 /**
  * The signer that the flags name, held to what verifiers will ask before the first request goes out.
  * @param algorithm `--signing-algorithm`
+ * @param purpose what the certificates must be for: see checkSigningChain
  * @throws with exit status 2: E_USAGE and the codes of keys, passphrases and certificates; and what a signer elsewhere ends in when it
  * is asked for its certificates.
  */
@@ -26,6 +27,7 @@ export async function loadSigner(
   host: Host,
   options: SignerOptions,
   algorithm: Algorithm | undefined,
+  purpose?: string | null,
 ): Promise<LoadedSigner> {
   const { key, signer: spec } = options;
   if ((key === undefined) === (spec === undefined)) {
@@ -42,24 +44,30 @@ export async function loadSigner(
       hint: "name the key's own certificate with --certificate; the two may be one file",
     });
   }
-  if (key !== undefined) return loadLocalSigner(host, options, key);
+  if (key !== undefined) return loadLocalSigner(host, options, key, purpose);
   if (options.passphrase !== undefined) {
     throw new CountersignError("E_USAGE", "--passphrase stands without --key", {
       hint: "signers elsewhere open their keys themselves; hand over a variable by --pass-env",
     });
   }
-  const named = await loadPublicMaterial(host, options);
+  const named = await loadPublicMaterial(host, options, purpose);
   const { signer, warnings } = await loadExternalSigner({
     host,
     spec: spec ?? "",
     options,
     algorithm,
     material: named?.material,
+    purpose,
   });
   return { signer, warnings: [...(named?.warnings ?? []), ...warnings] };
 }
 
-async function loadLocalSigner(host: Host, options: SignerOptions, source: string): Promise<LoadedSigner> {
+async function loadLocalSigner(
+  host: Host,
+  options: SignerOptions,
+  source: string,
+  purpose: string | null | undefined,
+): Promise<LoadedSigner> {
   refuseUnusedFlags(options, [], "--key");
   if (options.publicKey !== undefined) {
     throw new CountersignError("E_USAGE", "--public-key stands beside --key", {
@@ -74,7 +82,7 @@ async function loadLocalSigner(host: Host, options: SignerOptions, source: strin
   if (certificates.length === 0)
     return { signer: createLocalSigner({ key, chain: [], label: `key ${label}` }), warnings: [] };
   const publicKey = publicKeyFrom(createPublicKey(key));
-  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now() });
+  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now(), purpose });
   return {
     signer: createLocalSigner({ key, chain, label: `key ${label}` }),
     warnings: warnings.map(({ message }) => message),

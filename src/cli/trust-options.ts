@@ -13,7 +13,10 @@ import { parsePublicKey } from "../trust/public-keys.ts";
 import { exactRule, patternRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
+import { addCompatOption, compatOf, compatReaders } from "./notation-options.ts";
 import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
+import { addRevocationOptions, loadRevocation, revocationReaders } from "./revocation-options.ts";
+import { addTimestampTrustOptions, loadTimestampTrust, timestampTrustReaders } from "./timestamp-options.ts";
 
 const list = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
@@ -28,13 +31,16 @@ export const trustReaders = {
   certificateFingerprint: text,
   certificateOidcIssuer: text,
   certificateOidcIssuerRegexp: text,
+  ...timestampTrustReaders,
+  ...revocationReaders,
   annotation: texts,
   requireReference: oneOf(["none", "repository", "exact"]),
   allowAlgorithms: text,
+  ...compatReaders,
 };
 
 export function addTrustOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup("Trust:")
     .option("--key <source>", "public key: a path, env://NAME or -; any of several counts (repeatable)", list)
     .option("--ca-roots <file>", "certificates that paths must end in, PEM or DER (repeatable)", list)
@@ -53,7 +59,8 @@ export function addTrustOptions(command: Command): Command {
     .option(
       "--certificate-oidc-issuer-regexp <re2>",
       "the same by RE2, over the whole text; no extension is the empty text",
-    )
+    );
+  addRevocationOptions(addTimestampTrustOptions(command))
     .optionsGroup("What else must hold:")
     .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
     .addOption(
@@ -62,6 +69,7 @@ export function addTrustOptions(command: Command): Command {
         .default("none"),
     )
     .option("--allow-algorithms <names>", "by comma; all that keys permit without it");
+  return addCompatOption(command);
 }
 
 export type TrustOptions = OptionValues<typeof trustReaders>;
@@ -92,6 +100,9 @@ export async function loadRequirement(
     anchors: await certificates(host, roots, "--ca-roots"),
     intermediates: await certificates(host, options.caIntermediates ?? [], "--ca-intermediates"),
     allowedAlgorithms: algorithms(options.allowAlgorithms),
+    compat: compatOf(options),
+    timestamps: await loadTimestampTrust(host, options),
+    revocation: await loadRevocation(host, options),
   };
   const authority: Authority = {
     name: keys.length > 0 ? "key" : "certificate authority",
@@ -108,6 +119,26 @@ export async function loadRequirement(
       : [];
   return { requirement: { authority }, warnings };
 }
+
+/** Beside a policy, which says itself whom it trusts. @throws E_USAGE */
+export function refuseTrustFlags(options: TrustOptions): void {
+  const given = Object.entries(trustReaders).find(
+    ([name]) => !besidePolicy.has(name) && options[name as keyof TrustOptions] !== undefined,
+  );
+  if (given === undefined) return;
+  const flag = `--${given[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new CountersignError("E_USAGE", `${flag} stands beside a trust policy, which says itself whom it trusts`, {
+    hint: `leave ${flag} out, or the policy`,
+  });
+}
+
+/** What a policy leaves open; commander has filled in the default of --require-reference. */
+const besidePolicy: ReadonlySet<string> = new Set([
+  "annotation",
+  "requireReference",
+  "compat",
+  ...Object.keys(revocationReaders),
+]);
 
 async function publicKey(host: Host, source: string): Promise<PublicKey> {
   const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);

@@ -10,6 +10,8 @@ import { buildAndValidatePath } from "../trust/path-validation.ts";
 import { publicKeyFrom } from "../trust/public-keys.ts";
 import { matchAlgorithm } from "../trust/verify-signature.ts";
 import { encodeBase64 } from "./base64.ts";
+import { unrevoked } from "./revocation.ts";
+import { NO_TIME, unpinned, witnessedTime } from "./signing-time.ts";
 
 /** What a format's image signatures say they are, and the code for one that says something else. */
 export interface ExpectedType {
@@ -20,16 +22,18 @@ export interface ExpectedType {
 }
 
 /** Who made a signature and how, or why that could not be established. */
-interface Authentication {
+export interface Authentication {
   readonly reasons: readonly Reason[];
   readonly algorithm: Algorithm | null;
   readonly signer: SignerIdentity | null;
   readonly certificate?: Certificate | undefined;
+  /** To the anchor; also where nothing is wrong with it but the time. */
+  readonly path?: readonly Certificate[] | undefined;
 }
 
 /**
  * Checks one piece of evidence: that a trusted key made the signature, or a certificate on a valid path to a trusted anchor at
- * `at`; that its claims name `subject`; that they are those of an image signature. Every reason is collected, and
+ * `at`, or at the time of a trusted time stamp; that its claims name `subject`; that they are those of an image signature. Every reason is collected, and
  * nothing that the evidence says decides what is tried.
  */
 export async function checkEvidence(
@@ -39,26 +43,64 @@ export async function checkEvidence(
   at: Date,
   expected: ExpectedType,
 ): Promise<Finding> {
-  const { reasons, ...authentication } = await authenticate(evidence, trust, at);
+  const { reasons, path: _, ...authentication } = await authenticateInTime(evidence, trust, at, authenticate);
   return {
     format: evidence.format,
     place: evidence.place,
     reasons: [...reasons, ...subjectReasons(evidence, subject), ...typeReasons(evidence, expected)],
     ...authentication,
     claims: evidence.claims,
-    time: { source: "none", at: null },
   };
 }
 
-async function authenticate(evidence: Evidence, trust: Trust, at: Date): Promise<Authentication> {
+/** The time, or the span of one, at which a path must be valid. */
+export interface Period {
+  readonly at: Date;
+  readonly until: Date;
+}
+
+/** What came of authentication, the time it was for, and of the question whether anything is revoked. */
+export type InTime = Authentication & Pick<Finding, "time" | "revocation">;
+
+/**
+ * At the time of a trusted time stamp where there is one, else at `at`: what was signed while a certificate was valid stays signed
+ * when it has expired.
+ */
+export async function authenticateInTime(
+  evidence: Evidence,
+  trust: Trust,
+  at: Date,
+  authenticate: (evidence: Evidence, trust: Trust, period: Period) => Promise<Authentication>,
+): Promise<InTime> {
+  const stamps = trust.timestamps;
+  const now = { at, until: at };
+  if (stamps === undefined || stamps.when === "after-expiry") {
+    const found = await authenticate(evidence, trust, now);
+    const expired = found.reasons.some(({ code }) => code === "E_CERTIFICATE_EXPIRED");
+    if (!expired) return unrevoked({ ...found, time: NO_TIME }, evidence, trust, undefined);
+    if (stamps === undefined) {
+      const told = evidence.timestamps?.length ? [unpinned] : [];
+      return unrevoked({ ...found, reasons: [...found.reasons, ...told], time: NO_TIME }, evidence, trust, undefined);
+    }
+  }
+  const { time, trusted, reasons } = witnessedTime(evidence, stamps);
+  const period = trusted === undefined ? now : { at: trusted.earliest, until: trusted.latest };
+  const found = await authenticate(evidence, trust, period);
+  return unrevoked({ ...found, reasons: [...found.reasons, ...reasons], time }, evidence, trust, trusted);
+}
+
+async function authenticate(evidence: Evidence, trust: Trust, period: Period): Promise<Authentication> {
   const byKey = trust.keys.length > 0 ? await authenticateByKey(evidence, trust) : undefined;
   if (byKey?.reasons.length === 0 || trust.anchors.length === 0) return byKey ?? refused(nothingTrusted);
-  const byCertificate = await authenticateByCertificate(evidence, trust, at);
+  const byCertificate = await authenticateByCertificate(evidence, trust, period);
   if (byKey === undefined || byCertificate.reasons.length === 0) return byCertificate;
   return { ...byCertificate, reasons: [...byKey.reasons, ...byCertificate.reasons] };
 }
 
-const nothingTrusted: Reason = { code: "E_CERTIFICATE_UNTRUSTED", message: "no key and no anchor is trusted here" };
+export const nothingTrusted: Reason = {
+  code: "E_CERTIFICATE_UNTRUSTED",
+  message: "no key and no anchor is trusted here",
+};
 
 async function authenticateByKey(evidence: Evidence, trust: Trust): Promise<Authentication> {
   const [leaf] = evidence.certificates;
@@ -81,22 +123,23 @@ async function authenticateByKey(evidence: Evidence, trust: Trust): Promise<Auth
 }
 
 function keyMismatch(evidence: Evidence, trust: Trust, leaf: Certificate | undefined): Reason {
-  const trusted = `none of the ${trust.keys.length} trusted keys`;
+  const several = trust.keys.length > 1;
+  const other = several ? `none of the ${trust.keys.length} trusted keys` : "not the trusted key";
   if (leaf !== undefined) {
-    const message = `the signature comes with the certificate of ${leaf.subject.text || leaf.fingerprint}, whose key is ${trusted}`;
+    const message = `the signature comes with the certificate of ${leaf.subject.text || leaf.fingerprint}, whose key is ${other}`;
     return { code: "E_KEY_MISMATCH", message };
   }
   if (evidence.keyHint) {
-    const message = `the signature names the key ${JSON.stringify(evidence.keyHint.slice(0, 80))}, which is ${trusted}, and verifies with none`;
+    const message = `the signature names the key ${JSON.stringify(evidence.keyHint.slice(0, 80))}, which is ${other}, and ${several ? "verifies with none" : "does not verify with it"}`;
     return { code: "E_KEY_MISMATCH", message };
   }
   return {
     code: "E_KEY_MISMATCH",
-    message: `the signature verifies with ${trusted}: another key made it, or it was changed since; it names no key to tell these apart`,
+    message: `the signature ${several ? `verifies with ${other}` : "does not verify with the trusted key"}: another key made it, or it was changed since; it names no key to tell these apart`,
   };
 }
 
-async function authenticateByCertificate(evidence: Evidence, trust: Trust, at: Date): Promise<Authentication> {
+async function authenticateByCertificate(evidence: Evidence, trust: Trust, period: Period): Promise<Authentication> {
   const [leaf, ...hints] = evidence.certificates;
   if (leaf === undefined) {
     return refused({
@@ -107,7 +150,8 @@ async function authenticateByCertificate(evidence: Evidence, trust: Trust, at: D
   const path = buildAndValidatePath(leaf, {
     anchors: trust.anchors,
     intermediates: [...trust.intermediates, ...hints],
-    at,
+    ...period,
+    allowLeafAnchor: trust.allowLeafAnchor,
     purpose: { extendedKeyUsage: CODE_SIGNING },
   });
   const signature = await verifyWithLeaf(leaf, evidence, trust);
@@ -119,6 +163,7 @@ async function authenticateByCertificate(evidence: Evidence, trust: Trust, at: D
     algorithm: signature.algorithm,
     signer: certificateIdentity(leaf),
     ...(path.ok ? { certificate: leaf } : {}),
+    path: path.path,
   };
 }
 
@@ -163,7 +208,7 @@ export function keyHintOf({ spki }: PublicKey): string {
   return encodeBase64(createHash("sha256").update(spki).digest());
 }
 
-function subjectReasons({ claims }: Evidence, subject: Digest): Reason[] {
+export function subjectReasons({ claims }: Evidence, subject: Digest): Reason[] {
   if (claims.digests.includes(subject)) return [];
   const named = claims.digests.slice(0, 3).join(", ") || "no image";
   return [{ code: "E_SUBJECT_MISMATCH", message: `the signature is about ${named}, not about ${subject}` }];
@@ -179,11 +224,16 @@ function refused(reason: Reason): Authentication {
   return { reasons: [reason], algorithm: null, signer: null };
 }
 
-function keyIdentity({ fingerprint }: PublicKey): SignerIdentity {
+export function keyIdentity({ fingerprint }: PublicKey): SignerIdentity {
   return { subject: null, sans: [], issuer: null, fingerprint };
 }
 
-function certificateIdentity({ subject, alternativeNames, oidcIssuer, fingerprint }: Certificate): SignerIdentity {
+export function certificateIdentity({
+  subject,
+  alternativeNames,
+  oidcIssuer,
+  fingerprint,
+}: Certificate): SignerIdentity {
   return {
     subject: subject.text,
     sans: alternativeNames.map(({ value }) => value),

@@ -1,6 +1,6 @@
 import { type Algorithm, VERIFY_ONLY } from "../model/algorithm.ts";
 import { CountersignError } from "../model/errors.ts";
-import type { FormatName, PublicKey } from "../model/signature.ts";
+import type { FormatName, PublicKey, SignatureEncoding } from "../model/signature.ts";
 
 /**
  * The algorithm to sign with: the caller's, or the first of `preferred` that the key permits, or what the key itself prefers
@@ -28,7 +28,14 @@ export function chooseAlgorithm(
   });
 }
 
-/** How a signature is encoded that is made with `algorithm`: ECDSA as DER (ANSI X9.62), the rest as the plain octets. */
-export function signatureEncoding(algorithm: Algorithm): "der" | "raw" {
-  return algorithm.startsWith("ecdsa-") ? "der" : "raw";
+/**
+ * How a signature is encoded that is made with `algorithm`: ECDSA as DER (ANSI X9.62) or as the format has it, the rest as the plain
+ * octets.
+ */
+export function signatureEncoding(algorithm: Algorithm, { ecdsa = "der" }: Encoded = {}): SignatureEncoding {
+  return algorithm.startsWith("ecdsa-") ? ecdsa : "raw";
+}
+
+interface Encoded {
+  readonly ecdsa?: SignatureEncoding | undefined;
 }

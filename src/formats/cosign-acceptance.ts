@@ -13,6 +13,7 @@ export function refusedByCosign(
   { publicKey, chain }: PublicMaterial,
   { embedChain }: Pick<SigningOptions, "embedChain">,
 ): readonly string[] {
+  if (format !== "cosign" && format !== "bundle") return [];
   const refusals: string[] = [];
   if (!isAccepted(format, algorithm, chain.length > 0)) {
     const told = chain.length > 0 ? undefined : hashFlag(algorithm);

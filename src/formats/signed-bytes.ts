@@ -3,6 +3,7 @@ import { CountersignError, isCountersignError } from "../model/errors.ts";
 import type { Format } from "../model/format.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Claims } from "../model/signature.ts";
+import { notationFormatOf } from "./notation/format.ts";
 import { formatNamed } from "./registry.ts";
 
 /** What bytes that were handed to a signer say of themselves. */
@@ -17,7 +18,7 @@ const PRE_AUTH = Buffer.from("DSSEv1 ");
 
 /**
  * Tells format and subject of bytes that `Format.signedBytes`, or cosign's `generate`, made: a DSSE pre-authentication encoding is
- * the bundle's, a simple-signing payload cosign's.
+ * the bundle's, a JWS signing input or a COSE Sig_structure notation's, a simple-signing payload cosign's.
  * @throws E_PAYLOAD_MALFORMED for whatever else, also for bytes about no image or about several; E_PAYLOAD_TYPE, E_TOO_LARGE.
  */
 export function describeSignedBytes(bytes: Uint8Array): SignedBytes {
@@ -26,7 +27,7 @@ export function describeSignedBytes(bytes: Uint8Array): SignedBytes {
       hint,
     });
   }
-  const format = formatNamed(Buffer.from(bytes.subarray(0, PRE_AUTH.length)).equals(PRE_AUTH) ? "bundle" : "cosign");
+  const format = formatOf(bytes);
   const claims = read(format, bytes);
   const [subject, ...others] = claims.digests;
   if (subject === undefined || !isDigest(subject) || others.length > 0) {
@@ -36,6 +37,11 @@ export function describeSignedBytes(bytes: Uint8Array): SignedBytes {
     });
   }
   return { format, subject, claims };
+}
+
+function formatOf(bytes: Uint8Array): Format {
+  if (Buffer.from(bytes.subarray(0, PRE_AUTH.length)).equals(PRE_AUTH)) return formatNamed("bundle");
+  return notationFormatOf(bytes) ?? formatNamed("cosign");
 }
 
 function read(format: Format, bytes: Uint8Array): Claims {

@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   E_KEY_MISMATCH: { exit: 1, retry: false },
   E_ALGORITHM_NOT_ALLOWED: { exit: 1, retry: false },
   E_SIGNATURE_INVALID: { exit: 1, retry: false },
+  E_SIGNATURE_EXPIRED: { exit: 1, retry: false },
   E_SIGNATURE_MALFORMED: { exit: 1, retry: false },
   E_PAYLOAD_MALFORMED: { exit: 1, retry: false },
   E_PAYLOAD_TYPE: { exit: 1, retry: false },
@@ -52,7 +53,25 @@ export const ERROR_CODES = {
   E_SUBJECT_MISMATCH: { exit: 1, retry: false },
   E_REFERENCE_MISMATCH: { exit: 1, retry: false },
   E_ANNOTATION_MISMATCH: { exit: 1, retry: false },
+  E_ATTRIBUTE_UNKNOWN: { exit: 1, retry: false },
+  E_VERIFICATION_PLUGIN: { exit: 1, retry: false },
   E_FORMAT_UNSUPPORTED: { exit: 1, retry: false },
+
+  // Time stamps.
+  E_TIMESTAMP_INVALID: { exit: 1, retry: false },
+  E_TIMESTAMP_MISMATCH: { exit: 1, retry: false },
+  E_TIMESTAMP_MISSING: { exit: 1, retry: false },
+  E_TIMESTAMP_UNTRUSTED: { exit: 1, retry: false },
+  E_TIMESTAMP_SERVICE: { exit: 3, retry: true },
+
+  // Revocation.
+  E_CERTIFICATE_REVOKED: { exit: 1, retry: false },
+  E_REVOCATION_UNKNOWN: { exit: 1, retry: false },
+  E_REVOCATION_UNCHECKED: { exit: 3, retry: true },
+
+  // Policies.
+  E_POLICY_INVALID: { exit: 2, retry: false },
+  E_POLICY_SCOPE: { exit: 1, retry: false },
 
   // What the registry answered.
   E_SUBJECT_NOT_FOUND: { exit: 1, retry: false },

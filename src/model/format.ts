@@ -1,5 +1,5 @@
 import type { Algorithm } from "./algorithm.ts";
-import type { Subject } from "./descriptor.ts";
+import type { Descriptor, Subject } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { Trust } from "./policy.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
   Prepared,
   PublicMaterial,
   Stored,
+  Testimony,
 } from "./signature.ts";
 
 export interface SigningOptions {
@@ -24,24 +25,58 @@ export interface SigningOptions {
   readonly identity?: string | undefined;
   /** bundle: put the issuers inside the bundle (x509CertificateChain), which cosign 3.1.2 refuses, instead of beside it. */
   readonly embedChain?: boolean | undefined;
+  /** When it is signed, for formats that say so. */
+  readonly at?: Date | undefined;
+  /** notation: milliseconds after `at` in which the signature counts. */
+  readonly lifetime?: number | undefined;
+  /** notation: the manifest declares its type by `artifactType` (OCI 1.1), not by its configuration. */
+  readonly artifactManifest?: boolean | undefined;
+  /** notation: which program signs, `name/version`. */
+  readonly agent?: string | undefined;
 }
+
+/** What is known of an image's manifest beside its digest. */
+export type ManifestFacts = Pick<Descriptor, "mediaType" | "size">;
 
 /** How one format is encoded and checked. Pure: no input, no output, no clock. */
 export interface Format {
   readonly name: FormatName;
+  /** How it stores ECDSA signatures; DER unless told. */
+  readonly ecdsa?: "p1363";
   /** Whether an entry can be one of this format's, by media type and artifact type alone. */
   recognises(entry: Entry): boolean;
+  /** Whether what was fetched is this format's, where entry alone leaves several formats. */
+  holds?(stored: Stored): boolean;
   /**
-   * The exact bytes to be signed, which are the same for every key; `readSignedBytes` tells format and subject back from them.
-   * @throws E_FORMAT_UNSUPPORTED when the format cannot name the subject's digest.
+   * The exact bytes to be signed; `readSignedBytes` tells format and subject back from them. The same for every key, but for notation,
+   * whose bytes name `options.algorithm` and `options.at`.
+   * @throws E_FORMAT_UNSUPPORTED when the format cannot name the subject's digest; E_USAGE when its bytes name an algorithm, and none is told.
    */
   signedBytes(subject: Subject, options: SigningOptions): Uint8Array;
   /** What such bytes claim. @throws E_PAYLOAD_MALFORMED, E_PAYLOAD_TYPE, E_TOO_LARGE. */
   readSignedBytes(bytes: Uint8Array): Claims;
   /** @throws E_ALGORITHM_UNSUPPORTED, before any request, when key and format cannot work together. */
   prepare(subject: Subject, material: PublicMaterial, options: SigningOptions): Prepared;
-  assemble(prepared: Prepared, signature: Uint8Array, material: PublicMaterial, options: SigningOptions): Artefact;
+  /** @param testimony what witnesses say of `signature`; none unless given. */
+  assemble(
+    prepared: Prepared,
+    signature: Uint8Array,
+    material: PublicMaterial,
+    options: SigningOptions,
+    testimony?: readonly Testimony[],
+  ): Artefact;
   read(stored: Stored): Evidence | Malformed;
-  /** Cryptography, path, times, and that the claims are about `subject`. No opinion on who may sign. */
-  check(evidence: Evidence, subject: Digest, trust: Trust, at: Date): Promise<Finding>;
+  /** Whether evidence by the same key says what `prepared` would say anew; without it, whether the same bytes were signed. */
+  restates?(evidence: Evidence, prepared: Prepared, material: PublicMaterial): boolean;
+  /**
+   * Cryptography, path, times, and that the claims are about `subject`, and about a manifest as `facts` resolves to where that is known.
+   * No opinion on who may sign.
+   */
+  check(
+    evidence: Evidence,
+    subject: Digest,
+    trust: Trust,
+    at: Date,
+    facts?: Promise<ManifestFacts | undefined>,
+  ): Promise<Finding>;
 }

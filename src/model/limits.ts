@@ -12,6 +12,10 @@ export const LIMITS = {
   signatures: 1000,
   payload: 1 * MiB,
   bundle: 4 * MiB,
+  /** One RFC 3161 token or response, its certificates inside. */
+  timestamp: 256 * KiB,
+  /** Time stamps of one signature. */
+  timestamps: 32,
   /** A Markdown summary: what GitHub shows of one step. */
   summary: 1 * MiB,
   errorBody: 64 * KiB,
@@ -25,6 +29,13 @@ export const LIMITS = {
   certificates: 64,
   pathDepth: 10,
   pathAttempts: 256,
+  /** A certificate revocation list; decoded it takes many times as much. */
+  crl: 8 * MiB,
+  ocspResponse: 64 * KiB,
+  policy: 1 * MiB,
+  policyStatements: 1000,
+  /** Files of one trust store. */
+  storeFiles: 256,
   indexDepth: 4,
   indexChildren: 1000,
   /** Layers of one manifest. */
@@ -41,5 +52,7 @@ export const LIMITS = {
   requestTimeout: 30_000,
   connectTimeout: 10_000,
   retryAfter: 60_000,
+  /** How far a new time stamp may be from this machine's clock. */
+  clockSkew: 300_000,
   redirects: 5,
 } as const;

@@ -13,6 +13,8 @@ export const DOCKER_SCHEMA_1_SIGNED = "application/vnd.docker.distribution.manif
 export const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
 export const COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature";
 export const COSIGN_CERTIFICATE = "dev.sigstore.cosign/certificate";
+/** JSON: `{"SignedRFC3161Timestamp": …}`, base64 of a TimeStampResp. */
+export const COSIGN_TIMESTAMP = "dev.sigstore.cosign/rfc3161timestamp";
 export const COSIGN_CHAIN = "dev.sigstore.cosign/chain";
 
 /** Sigstore bundle v0.3 (sigstore/protobuf-specs, cosign specs/BUNDLE_SPEC.md). */
@@ -25,6 +27,11 @@ export const IN_TOTO_STATEMENT = "https://in-toto.io/Statement/v1";
 export const COSIGN_SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1";
 
 export const NOTATION_SIGNATURE = "application/vnd.cncf.notary.signature";
+export const NOTATION_PAYLOAD = "application/vnd.cncf.notary.payload.v1+json";
+export const NOTATION_THUMBPRINTS = "io.cncf.notary.x509chain.thumbprint#S256";
+export const JWS_ENVELOPE = "application/jose+json";
+export const COSE_ENVELOPE = "application/cose";
+export const OCI_CREATED = "org.opencontainers.image.created";
 
 const manifests = new Set([OCI_MANIFEST, DOCKER_MANIFEST]);
 const indexes = new Set([OCI_INDEX, DOCKER_MANIFEST_LIST]);

@@ -5,7 +5,7 @@ import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { ErrorCode } from "./error-codes.ts";
 
-export const FORMATS = ["cosign", "bundle"] as const;
+export const FORMATS = ["cosign", "bundle", "notation", "notation-cose"] as const;
 /** The formats that this build writes and checks. */
 export type FormatName = (typeof FORMATS)[number];
 
@@ -26,7 +26,8 @@ export interface PublicMaterial {
 
 /**
  * The exact bytes to sign, describing themselves: `attach` can finish from these, a signature and public material alone.
- * `encoding` is the signature encoding that the format stores: DER for ECDSA, the plain octets for RSA and Ed25519.
+ * `encoding` is the signature encoding that the format stores: DER or r‖s (IEEE P1363) for ECDSA, the plain octets for RSA and
+ * Ed25519.
  */
 export interface Prepared {
   readonly format: FormatName;
@@ -35,8 +36,10 @@ export interface Prepared {
   readonly repository?: string | undefined;
   readonly bytes: Uint8Array;
   readonly algorithm: Algorithm;
-  readonly encoding: "der" | "raw";
+  readonly encoding: SignatureEncoding;
 }
+
+export type SignatureEncoding = "der" | "p1363" | "raw";
 
 /** Anything that signs prepared bytes: a key here, a service, an HSM, a person elsewhere. */
 export interface Signer {
@@ -57,6 +60,8 @@ export interface Artefact {
   readonly annotations: Readonly<Record<string, string>>;
   /** What a referrer manifest declares. */
   readonly artifactType?: string | undefined;
+  /** Whether the manifest declares it as OCI 1.0 does, by the media type of its configuration, and has no `artifactType`. */
+  readonly typedByConfig?: boolean | undefined;
 }
 
 /** Where a signature was found or put. */
@@ -105,16 +110,63 @@ export interface Evidence {
   /** The bytes the signature is over. */
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
+  /** How `signature` is written, where it is not DER for ECDSA and plain octets for the rest. */
+  readonly encoding?: SignatureEncoding | undefined;
   /** Certificates that came with it, leaf first, then hints for building a path; empty when it names only a key. */
   readonly certificates: readonly Certificate[];
   /** bundle: `verificationMaterial.publicKey.hint`. */
   readonly keyHint?: string | undefined;
+  /** DER TimeStampTokens (RFC 3161) over `signature`. */
+  readonly timestamps?: readonly Uint8Array[] | undefined;
   readonly claims: Claims;
+  /** notation: what its signed attributes say. */
+  readonly notary?: NotaryAttributes | undefined;
+  /** What its specification forbids and other verifiers let pass: refused, unless `Trust.compat` says otherwise. */
+  readonly lapses?: readonly Reason[] | undefined;
 }
+
+/** Signed attributes of a Notary signature (signature-specification.md, "Signed Attributes"), as they stand. */
+export interface NotaryAttributes {
+  readonly scheme: "notary.x509" | "notary.x509.signingAuthority";
+  /** When the signer says it signed: nobody vouches for it. With a signing authority, the authentic time. */
+  readonly signingTime: Date;
+  /** When the authority says it signed; only under `notary.x509.signingAuthority`. */
+  readonly authenticSigningTime?: Date | undefined;
+  /** From then on the signature does not count. */
+  readonly expiry?: Date | undefined;
+  /** The verifier's plugin that the signature asks for. */
+  /** The algorithm that it names, which must be that of its key. */
+  readonly algorithm: Algorithm;
+  readonly verificationPlugin?: { readonly name: string; readonly minVersion?: string | undefined } | undefined;
+  /** Annotations of the signed descriptor. */
+  readonly userMetadata: Readonly<Record<string, string>>;
+}
+
+/** What a witness says of a signature: a DER TimeStampToken (RFC 3161 2.4.2) over the octets of the signature. */
+export interface Testimony {
+  readonly kind: "rfc3161";
+  readonly token: Uint8Array;
+}
+
+/** Whoever vouches that a signature is there: a time-stamping authority. */
+export interface Witness {
+  /**
+   * @param signature its octets, in the encoding that the format stores; what is attested is checked before it is handed back.
+   * @param algorithm tells the hash that fits the signature's strength.
+   */
+  attest(signature: Uint8Array, algorithm: Algorithm): Promise<Testimony>;
+}
+
+/** When a signature was there at the latest, by a witness that the caller trusts; `at` is ISO 8601 in UTC. */
+export type SigningTime =
+  | { readonly source: "none"; readonly at: null }
+  | { readonly source: "rfc3161"; readonly at: string };
 
 /** What the signed bytes claim. */
 export interface Claims {
   readonly digests: readonly string[];
+  /** notation: media type and bytes of the image's manifest, beside its digest. */
+  readonly manifest?: { readonly mediaType: string; readonly size: number } | undefined;
   /** cosign: `critical.identity.docker-reference`; the bundle format has none. */
   readonly reference?: string | undefined;
   readonly annotations: Readonly<Record<string, string>>;
@@ -133,6 +185,16 @@ export interface Malformed {
 export interface Reason {
   readonly code: ErrorCode;
   readonly message: string;
+  /** The validation of a policy that it belongs to, where the code alone does not tell. */
+  readonly validation?: "authenticTimestamp" | undefined;
+}
+
+/** What is known of one certificate: `exempt` is one that names nobody to ask, and of which nothing else was demanded. */
+export interface RevocationStatus {
+  readonly fingerprint: string;
+  readonly status: "good" | "revoked" | "unknown" | "unchecked" | "exempt";
+  /** Where the answer came from, or why there is none. */
+  readonly source: string;
 }
 
 /** Who signed, as reports tell it. `subject` is null for a bare key. */
@@ -157,5 +219,7 @@ export interface Finding {
   /** The leaf that was verified, for identity rules; absent for a bare key. */
   readonly certificate?: Certificate | undefined;
   readonly claims?: Claims | undefined;
-  readonly time: { readonly source: "none"; readonly at: null };
+  readonly time: SigningTime;
+  /** What was found about revocation; absent where it was not looked at. */
+  readonly revocation?: readonly RevocationStatus[] | undefined;
 }

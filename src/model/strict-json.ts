@@ -10,6 +10,8 @@ export interface StrictJsonOptions {
   readonly what?: string;
   /** The mend that goes with the refusal. */
   readonly hint?: string;
+  /** Told of each member that is repeated, in place of a refusal; the last one of a name counts. */
+  readonly repeated?: (sentence: string) => void;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -41,7 +43,11 @@ export function parseStrictJson(bytes: Uint8Array, options: StrictJsonOptions = 
   } catch (error) {
     throw refuse("it breaks the grammar of RFC 8259", error);
   }
-  const fault = findFault(text, options.maxDepth ?? 64);
+  const fault = findFault(text, options.maxDepth ?? 64, (sentence) => {
+    if (options.repeated === undefined) return sentence;
+    options.repeated(`${options.what ?? "the document"}: ${sentence}`);
+    return undefined;
+  });
   if (fault !== undefined) throw refuse(fault);
   return value;
 }
@@ -58,7 +64,11 @@ function decode(bytes: Uint8Array, refuse: (why: string, cause?: unknown) => Cou
 }
 
 /** Walks a text that `JSON.parse` has accepted, so only the places of names and brackets have to be told apart. */
-function findFault(text: string, maxDepth: number): string | undefined {
+function findFault(
+  text: string,
+  maxDepth: number,
+  repeated: (sentence: string) => string | undefined,
+): string | undefined {
   /** One entry for each open bracket: the names seen in an object, undefined for an array. */
   const open: (Set<string> | undefined)[] = [];
   let nameExpected = false;
@@ -85,7 +95,10 @@ function findFault(text: string, maxDepth: number): string | undefined {
         if (loneSurrogate.test(content)) return "a string holds half of a surrogate pair";
         if (nameExpected) {
           const names = open.at(-1);
-          if (names?.has(content)) return `the member ${JSON.stringify(content.slice(0, 80))} occurs twice`;
+          const fault = names?.has(content)
+            ? repeated(`the member ${JSON.stringify(content.slice(0, 80))} occurs twice`)
+            : undefined;
+          if (fault !== undefined) return fault;
           names?.add(content);
           nameExpected = false;
         }

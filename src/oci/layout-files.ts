@@ -46,7 +46,8 @@ export function createLayoutFiles({ files }: Pick<LayoutHost, "files">, path: st
       const cause = causeCode(error.cause);
       if (error.code === "E_FILE_UNREADABLE" && (cause === "ENOENT" || cause === "ENOTDIR")) return undefined;
       if (error.code === "E_FILE_TOO_LARGE") throw new CountersignError("E_TOO_LARGE", error.message, { cause: error });
-      throw error;
+      // The caller named the folder; that a file in it cannot be read shows only in the middle of the work.
+      throw new CountersignError(error.code, error.message, { cause: error, hint: error.hint, exit: 3 });
     }
   };
 

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { type Digest, isDigest } from "../model/digest.ts";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
@@ -10,6 +9,17 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from "../model/media-types.ts";
+import {
+  listOf,
+  mapOf,
+  objectOf,
+  optional,
+  readShape,
+  refined,
+  type Shape,
+  text,
+  wholeNumber,
+} from "../model/shape.ts";
 import { parseStrictJson } from "../model/strict-json.ts";
 import type { ManifestContent } from "./repository.ts";
 
@@ -30,59 +40,34 @@ const decisive = [
   "annotations",
 ];
 
-/** Go programs write `null` for what they leave out. */
-const annotations = z
-  .record(z.string(), z.string())
-  .nullish()
-  .transform((value) => value ?? undefined);
+const annotations = optional(mapOf(text()));
 
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => value ?? undefined);
+/** What is left out reads as empty; `null` is refused. */
+const textOrEmpty: Shape<string> = (value, path) => text()(value === undefined ? "" : value, path);
 
-const platform = z
-  .object({
-    os: z.string().default(""),
-    architecture: z.string().default(""),
-    variant: text,
-  })
-  .nullish()
-  .transform((value) => value ?? undefined);
+const platform = optional(objectOf({ os: textOrEmpty, architecture: textOrEmpty, variant: optional(text()) }));
 
-const descriptor = z.object({
-  mediaType: z.string().min(1).max(255),
-  digest: z.string().refine((value): value is Digest => isDigest(value), "not a digest"),
-  size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
-  artifactType: text,
+const descriptor = objectOf({
+  mediaType: text(1, 255),
+  digest: refined(text(), (value): value is Digest => isDigest(value), "not a digest"),
+  size: wholeNumber,
+  artifactType: optional(text()),
   annotations,
   platform,
 });
 
-const subject = descriptor.nullish().transform((value) => value ?? undefined);
+const descriptors = listOf(descriptor);
 
-const imageManifest = z.object({
-  artifactType: text,
-  config: descriptor,
-  layers: z
-    .array(descriptor)
-    .nullable()
-    .transform((value) => value ?? []),
-  subject,
-  annotations,
-});
+/** A list that must be there, though Go programs write `null` for an empty one. */
+const listed: typeof descriptors = (value, path) => (value === null ? [] : descriptors(value, path));
 
-const imageIndex = z.object({
-  artifactType: text,
-  manifests: z
-    .array(descriptor)
-    .nullable()
-    .transform((value) => value ?? []),
-  subject,
-  annotations,
-});
+const common = { artifactType: optional(text()), subject: optional(descriptor), annotations };
+const imageManifest = objectOf({ ...common, config: descriptor, layers: listed });
+const imageIndex = objectOf({ ...common, manifests: listed });
 
-const envelope = z.looseObject({ schemaVersion: z.literal(2), mediaType: z.string().optional() });
+const versionTwo = refined(wholeNumber, (value) => value === 2, "not 2");
+const declaredType: Shape<string | undefined> = (value, path) => (value === undefined ? value : text()(value, path));
+const envelope = objectOf({ schemaVersion: versionTwo, mediaType: declaredType });
 
 /**
  * Reads an image manifest or an index, OCI or Docker (image-spec manifest.md and image-index.md; Docker schema 2).
@@ -163,14 +148,11 @@ function agreedType(document: object, served: string): string {
   return Object.hasOwn(document, "manifests") ? OCI_INDEX : OCI_MANIFEST;
 }
 
-function shape<T>(schema: z.ZodType<T>, document: object, mediaType: string): T {
-  const result = schema.safeParse(document);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const path = issue?.path.map(String).join(".") ?? "";
-  throw invalid(
-    `${quoted(path)} of the manifest is not what ${mediaType} has there: ${issue?.message ?? "unreadable"}`,
-  );
+function shape<T>(wanted: Shape<T>, document: object, mediaType: string): T {
+  const result = readShape(wanted, document);
+  if ("value" in result) return result.value;
+  const { path, message } = result.unfit;
+  throw invalid(`${quoted(path)} of the manifest is not what ${mediaType} has there: ${message}`);
 }
 
 function bounded<T extends { layers?: readonly unknown[]; manifests?: readonly unknown[] }>(

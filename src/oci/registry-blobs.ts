@@ -57,7 +57,7 @@ export function createBlobs(
     });
 
   return {
-    async getBlob(descriptor, limit) {
+    async getBlob(descriptor, limit, { once } = {}) {
       const { digest, size } = descriptor;
       const blob = `${name}@${digest}`;
       if (size > limit) {
@@ -68,7 +68,7 @@ export function createBlobs(
         );
       }
       const target = `/v2/${scope.repository}/blobs/${digest}`;
-      return transport.call({ method: "GET", target, scope }, async (answer) => {
+      return transport.call({ method: "GET", target, scope, once }, async (answer) => {
         if (answer.status === 404) {
           answer.response.discard();
           throw missingBlob(blob);

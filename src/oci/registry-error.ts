@@ -1,6 +1,6 @@
-import { z } from "zod";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
+import { anything, listOf, objectOf, readShape } from "../model/shape.ts";
 import { readBody } from "../platform/body.ts";
 import type { HttpResponse } from "../platform/exchange.ts";
 import { printable, withoutSecrets } from "../platform/server-words.ts";
@@ -14,9 +14,7 @@ export interface RegistryFault {
   readonly text: string;
 }
 
-const schema = z.object({
-  errors: z.array(z.object({ code: z.string().catch(""), message: z.string().nullish().catch(undefined) })).min(1),
-});
+const refusal = objectOf({ errors: listOf(objectOf({ code: anything, message: anything }), 1) });
 
 /**
  * Reads the body of a refusal, whatever it is. Never throws: that it cannot be read changes nothing about the refusal.
@@ -37,9 +35,9 @@ function decode(
   body: string,
   shown: readonly (string | undefined)[],
 ): { codes: readonly string[]; text: string } {
-  const parsed = schema.safeParse(parseJson(body));
-  if (!parsed.success) return { codes: [], text: String(status) };
-  const { errors } = parsed.data;
+  const parsed = readShape(refusal, parseJson(body));
+  if ("unfit" in parsed) return { codes: [], text: String(status) };
+  const errors = parsed.value.errors.map(({ code, message }) => ({ code: textOf(code), message: textOf(message) }));
   const codes = errors.map(({ code }) => code).filter((code) => /^[A-Z][A-Z0-9_]{0,63}$/.test(code));
   const first = errors[0];
   const hide = (text: string) => withoutSecrets(text, shown);
@@ -47,6 +45,10 @@ function decode(
     .filter(Boolean)
     .join(": ");
   return { codes, text: said === "" ? String(status) : `${status} ${said}` };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function parseJson(text: string): unknown {

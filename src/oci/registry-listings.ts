@@ -1,10 +1,13 @@
 import type { Descriptor } from "../model/descriptor.ts";
+import type { Digest } from "../model/digest.ts";
 import { CountersignError, isCountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { OCI_INDEX } from "../model/media-types.ts";
 import { readBody } from "../platform/body.ts";
 import type { Scope } from "./auth.ts";
+import { parseManifest } from "./manifest.ts";
 import { nextPage } from "./redirects.ts";
+import { readFault } from "./registry-error.ts";
 import type { ReferrersAnswer, Repository } from "./repository.ts";
 import type { RegistryAnswer, Transport } from "./transport.ts";
 
@@ -20,6 +23,8 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 export interface ListingMemory {
   /** The registry has no referrers API for it: not asked again. */
   withoutReferrers: boolean;
+  /** The first question, while nobody knows: the others wait for what comes of it. */
+  probe?: Promise<unknown> | undefined;
 }
 
 /**
@@ -42,7 +47,6 @@ export function createListings(
     const { status, response } = answer;
     const type = response.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
     if (first && NO_SUCH_API.has(status)) {
-      const { readFault } = await import("./registry-error.ts");
       const { codes } = await readFault(response);
       if (!codes.some((code) => NO_SUCH_CONTENT.has(code))) memory.withoutReferrers = true;
       return undefined;
@@ -53,7 +57,6 @@ export function createListings(
       throw notAnIndex(registry, type);
     }
     const bytes = await readPage(response, LIMITS.referrersPage, "referrers");
-    const { parseManifest } = await import("./manifest.ts");
     const content = parseManifest(bytes, type);
     return { items: content.manifests ?? [], next: nextPage(response.header("link"), answer.url) };
   };
@@ -71,27 +74,35 @@ export function createListings(
     return { items: parseTags(bytes, registry), next: nextPage(response.header("link"), answer.url) };
   };
 
+  const listReferrers = async (subject: Digest): Promise<ReferrersAnswer> => {
+    const descriptors: Descriptor[] = [];
+    let target: string | URL = `/v2/${repository}/referrers/${subject}`;
+    for (let pages = 1; ; pages += 1) {
+      const page: Page<Descriptor> | undefined = await transport.call(
+        { method: "GET", target, scope, headers: { accept: OCI_INDEX } },
+        (answer) => readReferrers(answer, pages === 1),
+      );
+      if (page === undefined) return UNSUPPORTED;
+      const room = LIMITS.referrers - descriptors.length;
+      descriptors.push(...page.items.slice(0, room));
+      if (page.items.length > room) return { supported: true, descriptors, truncated: `${LIMITS.referrers} referrers` };
+      if (page.next === undefined) return { supported: true, descriptors };
+      if (pages === LIMITS.referrersPages) {
+        return { supported: true, descriptors, truncated: `${LIMITS.referrersPages} pages of referrers` };
+      }
+      target = page.next;
+    }
+  };
+
   return {
     async listReferrers(subject) {
-      if (memory.withoutReferrers) return UNSUPPORTED;
-      const descriptors: Descriptor[] = [];
-      let target: string | URL = `/v2/${repository}/referrers/${subject}`;
-      for (let pages = 1; ; pages += 1) {
-        const page: Page<Descriptor> | undefined = await transport.call(
-          { method: "GET", target, scope, headers: { accept: OCI_INDEX } },
-          (answer) => readReferrers(answer, pages === 1),
-        );
-        if (page === undefined) return UNSUPPORTED;
-        const room = LIMITS.referrers - descriptors.length;
-        descriptors.push(...page.items.slice(0, room));
-        if (page.items.length > room)
-          return { supported: true, descriptors, truncated: `${LIMITS.referrers} referrers` };
-        if (page.next === undefined) return { supported: true, descriptors };
-        if (pages === LIMITS.referrersPages) {
-          return { supported: true, descriptors, truncated: `${LIMITS.referrersPages} pages of referrers` };
-        }
-        target = page.next;
+      if (memory.probe === undefined) {
+        const probe = listReferrers(subject);
+        memory.probe = probe.catch(() => undefined);
+        return probe;
       }
+      await memory.probe;
+      return memory.withoutReferrers ? UNSUPPORTED : listReferrers(subject);
     },
     async listTags() {
       const tags: string[] = [];

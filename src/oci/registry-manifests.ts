@@ -4,6 +4,7 @@ import { LIMITS } from "../model/limits.ts";
 import { DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX, OCI_MANIFEST } from "../model/media-types.ts";
 import { readBody } from "../platform/body.ts";
 import type { Scope } from "./auth.ts";
+import { parseManifest } from "./manifest.ts";
 import type { Manifest, Repository, WriteCondition } from "./repository.ts";
 import type { RegistryAnswer, Transport } from "./transport.ts";
 
@@ -19,8 +20,6 @@ export function createManifests(transport: Transport, scope: Scope): Pick<Reposi
   return {
     async getManifest(reference, options = {}) {
       const target = manifestPath(scope, reference);
-      // Loaded while the answer is on its way.
-      const parser = import("./manifest.ts");
       return transport.call({ method: "GET", target, scope, headers: { accept: ACCEPT } }, async (answer) => {
         if (answer.status === 404) {
           answer.response.discard();
@@ -34,7 +33,6 @@ export function createManifests(transport: Transport, scope: Scope): Pick<Reposi
         );
         const digest = digestOf(bytes, isDigest(reference) ? digestAlgorithm(reference) : "sha256");
         const differs = contradiction(bytes, digest, reference, answer, named(reference));
-        const { parseManifest } = await parser;
         const read = () => parseManifest(bytes, answer.response.header("content-type"));
         if (differs) throw otherKind(read) ?? differs;
         const content = read();

@@ -58,8 +58,11 @@ export interface Repository {
     readonly digest: Digest /** The registry indexed it as a referrer of this subject (`OCI-Subject`). */;
     readonly subject?: string | undefined;
   }>;
-  /** @throws E_BLOB_MISSING when the repository has none. */
-  getBlob(descriptor: Descriptor, limit: number): Promise<Uint8Array>;
+  /**
+   * `once`: not asked for again after a passing fault.
+   * @throws E_BLOB_MISSING when the repository has none.
+   */
+  getBlob(descriptor: Descriptor, limit: number, options?: { readonly once?: boolean }): Promise<Uint8Array>;
   /** Uploads a blob unless this run has done so before; resolves to its digest. */
   putBlob(bytes: Uint8Array): Promise<Digest>;
   /** The referrers API alone, all pages; the fallback tag is read by the store. */

@@ -6,7 +6,7 @@ import { type Fault, isPassing, type Outcome, parseRetryAfter, type Retrier } fr
 import type { Authorizer, Scope } from "./auth.ts";
 import { type Endpoint, WantsHttps } from "./endpoint.ts";
 import { isRedirect, refuseRedirect, resolveLocation, tooManyRedirects } from "./redirects.ts";
-import type { RegistryFault } from "./registry-error.ts";
+import { passingError, type RegistryFault, readFault, unexpectedAnswer } from "./registry-error.ts";
 
 export interface RegistryRequest {
   readonly method: HttpRequest["method"];
@@ -17,6 +17,8 @@ export interface RegistryRequest {
   readonly body?: HttpRequest["body"];
   /** As the platform has it: the bytes that are about to move. */
   readonly bulk?: number | undefined;
+  /** Not sent again after a passing fault: who asks can do without the answer. */
+  readonly once?: boolean | undefined;
 }
 
 export interface RegistryAnswer {
@@ -115,7 +117,6 @@ export function createTransport(options: TransportOptions): Transport {
     if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response, shown));
     if (status < 400) return { done: await read(answer) };
     if (!isPassing(status)) return { done: await read(answer) };
-    const { passingError } = await import("./registry-error.ts");
     const retryAfter = parseRetryAfter(response.header("retry-after"), options.now());
     const error = passingError(url.host, await faultOf(response, shown));
     return { again: { error, retryAfter, throttled: status === 429 || retryAfter !== undefined } };
@@ -129,7 +130,12 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     registry,
-    call: (request, read) => options.retrier.run(registry, () => attempt(request, read)),
+    async call(request, read) {
+      if (request.once !== true) return options.retrier.run(registry, () => attempt(request, read));
+      const outcome = await attempt(request, read);
+      if ("done" in outcome) return outcome.done;
+      throw outcome.again.error;
+    },
     together: <T>(work: (send: Send) => Promise<T>) =>
       options.retrier.run<T>(registry, async () => {
         try {
@@ -140,7 +146,6 @@ export function createTransport(options: TransportOptions): Transport {
         }
       }),
     async refuse({ response, url, shown }, what) {
-      const { unexpectedAnswer } = await import("./registry-error.ts");
       throw unexpectedAnswer(url.host, what, await faultOf(response, shown));
     },
     location: ({ response, url }) => resolveLocation(response.header("location"), url, url),
@@ -171,8 +176,7 @@ function mayFollow(method: string, status: number, from: URL, to: URL): boolean 
   return to.origin === from.origin && (status === 307 || status === 308);
 }
 
-async function faultOf(response: HttpResponse, shown: string | undefined): Promise<RegistryFault> {
-  const { readFault } = await import("./registry-error.ts");
+function faultOf(response: HttpResponse, shown: string | undefined): Promise<RegistryFault> {
   return readFault(response, [shown]);
 }
 

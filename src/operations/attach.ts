@@ -7,11 +7,19 @@ import type { Artefact, FormatName, PublicMaterial } from "../model/signature.ts
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { AttachReport } from "../reports/report.ts";
+import { encodeSignature } from "../trust/signature-encoding.ts";
 import { problemOf } from "./problem.ts";
 import { recogniseSignature } from "./recognise-signature.ts";
 import { resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
-import { assembleVerified, findOwn, type SigningTask, signatureReport, storeAndReadBack } from "./store-signature.ts";
+import {
+  assembleVerified,
+  findOwn,
+  type SigningTask,
+  signatureReport,
+  storeAndReadBack,
+  type Witnessing,
+} from "./store-signature.ts";
 import { storesOf } from "./stores.ts";
 
 export interface AttachRequest {
@@ -24,7 +32,8 @@ export interface AttachRequest {
   readonly material: PublicMaterial;
   /** What the caller takes the bytes for; told by the bytes themselves where absent. */
   readonly format?: FormatName | undefined;
-  readonly embedChain?: boolean | undefined;
+  readonly options: Omit<SigningOptions, "annotations">;
+  readonly witnessing?: Witnessing | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -37,7 +46,7 @@ type ImageReport = AttachReport["images"][number];
  * names another digest, and the codes of the certificates' path. What the registry answers is in the report.
  */
 export async function attach(session: Session, request: AttachRequest): Promise<AttachReport> {
-  const { material, embedChain } = request;
+  const { material } = request;
   const signed = describeSignedBytes(request.payload);
   const { format, subject } = signed;
   if (request.format !== undefined && request.format !== format.name) {
@@ -58,16 +67,17 @@ export async function attach(session: Session, request: AttachRequest): Promise<
     );
   }
   const { algorithm, signature } = await recogniseSignature(request.payload, request.signature, material);
-  const options: SigningOptions = { annotations: signed.claims.annotations, embedChain };
+  const options: SigningOptions = { ...request.options, annotations: signed.claims.annotations };
   const prepared = {
     format: format.name,
     subject,
     bytes: request.payload,
     algorithm,
-    encoding: signatureEncoding(algorithm),
+    encoding: signatureEncoding(algorithm, format),
   };
-  const task: SigningTask = { format, prepared, material, options };
-  const artefact = await assembleVerified(task, signature, session.host.now());
+  const task: SigningTask = { format, prepared, material, options, witnessing: request.witnessing };
+  const encoded = encodeSignature(signature, prepared.encoding, material.publicKey);
+  const artefact = await assembleVerified(task, encoded, () => session.host.now());
 
   const repository = session.open(reference);
   const [image, moved] = await Promise.all([

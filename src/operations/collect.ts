@@ -20,32 +20,36 @@ const FETCHES = 16;
 
 /**
  * Lists every store, fetches what a format recognises, reads it, and hands each piece to `consider`. Never throws for what
- * a registry answers: a place that could not be looked at becomes a failure.
+ * a registry answers: a place that could not be looked at becomes a failure. `formats` is asked for when a listing has come.
  */
 export async function collect<T>(
   stores: readonly Store[],
-  formats: Promise<readonly Format[]> | readonly Format[],
+  formats: () => Promise<readonly Format[]> | readonly Format[],
   subject: Digest,
   consider: (evidence: Evidence | Malformed, format: Format) => T | Promise<T>,
 ): Promise<Collected<T>> {
   const perStore = await Promise.all(
     stores.map(async (store) => {
       const listing = await store.list(subject);
-      const known = await formats;
+      const known = await formats();
       const failures = [...listing.failures];
       const wanted = listing.entries.flatMap((entry) => {
-        const format = known.find((candidate) => candidate.recognises(entry));
-        return format === undefined ? [] : [{ entry, format }];
+        const candidates = known.filter((candidate) => candidate.recognises(entry));
+        return candidates.length === 0 ? [] : [{ entry, candidates }];
       });
       wanted.sort((one, other) => byPromise(one.entry) - byPromise(other.entry));
       if (wanted.length > LIMITS.signatures) failures.push(tooMany(store, wanted.length));
-      const kept = await mapConcurrently(wanted.slice(0, LIMITS.signatures), FETCHES, async ({ entry, format }) => {
-        const fetched = await fetchEntry(store, entry, format, subject);
+      const kept = await mapConcurrently(wanted.slice(0, LIMITS.signatures), FETCHES, async ({ entry, candidates }) => {
+        const [first] = candidates;
+        if (first === undefined) return [];
+        const fetched = await fetchEntry(store, entry, first, subject);
         if ("code" in fetched) {
           failures.push(fetched);
           return [];
         }
-        return [await consider("reason" in fetched ? fetched : format.read(fetched), format)];
+        if ("reason" in fetched) return [await consider(fetched, first)];
+        const format = candidates.find((candidate) => candidate.holds?.(fetched)) ?? first;
+        return [await consider(format.read(fetched), format)];
       });
       return { kept: kept.flat(), failures };
     }),

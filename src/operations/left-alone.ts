@@ -1,4 +1,4 @@
-import type { Digest } from "../model/digest.ts";
+import type { Subject } from "../model/descriptor.ts";
 import type { Requirement } from "../model/policy.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
@@ -17,10 +17,11 @@ export async function leftAlone(
   session: Session,
   repository: Repository,
   reference: Reference,
-  digest: Digest,
+  subject: Subject,
   signedBy: Requirement,
 ): Promise<LeftAlone | undefined> {
-  const { verdict, errors } = await verifyImage(session, repository, { reference, digest, fetched: true }, signedBy);
+  const wanted = { reference, digest: subject.digest, fetched: subject };
+  const { verdict, errors } = await verifyImage(session, repository, wanted, signedBy);
   if (verdict === "trusted") return undefined;
   return verdict === "undetermined" ? { unseen: errors } : { skipped: verdict };
 }

@@ -30,7 +30,8 @@ export async function payload(
   session: Session,
   request: PayloadRequest,
 ): Promise<{ readonly bytes: Uint8Array; readonly report: PayloadReport }> {
-  const { format, options, material } = request;
+  const { format, material } = request;
+  const options = { ...request.options, at: session.host.now() };
   const reference = parseReference(request.image);
   const { subject } = await resolve(session.open(reference), reference);
   const prepared = material === undefined ? undefined : format.prepare(subject, material, options);

@@ -167,12 +167,13 @@ async function verifyAt(
   requirement: Requirement,
   seen?: Map<string, Promise<ImageOutcome>>,
 ): Promise<Verification> {
-  const images = await mapConcurrently(subjectsOf(request, tree), 16, async ({ digest }) => {
+  const images = await mapConcurrently(subjectsOf(request, tree), 16, async (manifest) => {
+    const { digest } = manifest;
     const own = digest === tree.manifest.digest;
     const named = own ? reference : { ...reference, tag: undefined, digest };
     const key = `${repository.name}@${digest} ${byReference(requirement) ? formatReference(named) : ""}`;
     const known =
-      seen?.get(key) ?? verifyImage(session, repository, { reference: named, digest, fetched: true }, requirement);
+      seen?.get(key) ?? verifyImage(session, repository, { reference: named, digest, fetched: manifest }, requirement);
     seen?.set(key, known);
     return { reference: formatReference({ ...named, digest }), ...(await known) };
   });

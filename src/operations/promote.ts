@@ -23,7 +23,10 @@ export async function promote(source: Session, destination: Session, request: Pr
   const pairs = planPairs(request.pairs);
   const { dryRun, resigning } = request;
   const material: PublicMaterial | undefined = await resigning?.signer.describe();
-  const remarks = resigning && material ? rehearse(resigning.formats, resigning.options, material) : [];
+  const remarks =
+    resigning && material
+      ? rehearse(resigning.formats, { ...resigning.options, at: destination.host.now() }, material)
+      : [];
   const { host } = destination;
   const honoured = new Map<string, HonouredConditions>();
   const run: PromotionRun = {

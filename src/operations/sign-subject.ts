@@ -11,6 +11,7 @@ import {
   type SigningTask,
   signatureReport,
   storeAndReadBack,
+  type Witnessing,
 } from "./store-signature.ts";
 import { storesOf } from "./stores.ts";
 
@@ -23,6 +24,7 @@ interface Signing {
   readonly signer: Signer;
   readonly formats: readonly Format[];
   readonly options: SigningOptions;
+  readonly witnessing?: Witnessing | undefined;
 }
 
 /** Signs one subject in each format, side by side. Never throws: a format that fails leaves the others standing. */
@@ -52,15 +54,16 @@ async function signFormat(
   store: Store,
   format: Format,
   subject: Subject,
-  { signer, options }: Signing,
+  { signer, options: asked, witnessing }: Signing,
   material: PublicMaterial,
 ): Promise<SignatureReport> {
+  const options = { ...asked, at: host.now() };
   const prepared = format.prepare(subject, material, options);
-  const task: SigningTask = { format, prepared, material, options };
+  const task: SigningTask = { format, prepared, material, options, witnessing };
   const own = await findOwn(store, task);
   if (own !== undefined) return signatureReport(task, own, false);
   const signature = await signer.sign({ ...prepared, repository: subject.repository });
-  const artefact = await assembleVerified(task, signature, host.now());
+  const artefact = await assembleVerified(task, signature, () => host.now());
   const place = await storeAndReadBack(store, task, subject, artefact, host.now());
   return signatureReport(task, place, true);
 }

@@ -11,6 +11,7 @@ import { rehearse } from "./rehearse.ts";
 import { descendants, type Pinned, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
 import { type SubjectSignature, signSubject } from "./sign-subject.ts";
+import type { Witnessing } from "./store-signature.ts";
 import { expandTargets, type Targets } from "./targets.ts";
 
 export interface SignRequest {
@@ -22,6 +23,8 @@ export interface SignRequest {
   readonly recursive: boolean;
   /** Signs only what carries a signature already that this holds for; everything else is left alone. */
   readonly signedBy?: Requirement | undefined;
+  /** Has every signature witnessed; absent: none is. */
+  readonly witnessing?: Witnessing | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -39,7 +42,7 @@ const ALL_SKIPPED = "no image carries a valid signature of those asked for with 
  */
 export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
   const material = await request.signer.describe();
-  const refusals = rehearse(request.formats, request.options, material);
+  const refusals = rehearse(request.formats, { ...request.options, at: session.host.now() }, material);
   const { references, unlisted } = await expandTargets(session, request.targets);
   const seen = new Map<string, Promise<Outcome>>();
   let done = 0;
@@ -100,7 +103,7 @@ async function signPinned(
   { subject }: Pinned,
 ): Promise<Outcome> {
   const { signedBy } = request;
-  const left = signedBy && (await leftAlone(session, repository, reference, subject.digest, signedBy));
+  const left = signedBy && (await leftAlone(session, repository, reference, subject, signedBy));
   return left ?? signSubject(session, repository, subject, request, material);
 }
 

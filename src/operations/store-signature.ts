@@ -3,10 +3,12 @@ import type { Subject } from "../model/descriptor.ts";
 import type { Digest } from "../model/digest.ts";
 import { CountersignError } from "../model/errors.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
-import type { Trust } from "../model/policy.ts";
-import type { Artefact, Place, Prepared, PublicMaterial, Stored } from "../model/signature.ts";
+import type { TimestampTrust, Trust } from "../model/policy.ts";
+import type { Artefact, Evidence, Place, Prepared, PublicMaterial, Stored, Witness } from "../model/signature.ts";
 import type { SignReport } from "../reports/report.ts";
 import type { Store } from "../stores/store.ts";
+import { decodeSignature } from "../trust/signature-encoding.ts";
+import { verifyTimeStamp } from "../trust/time-stamp.ts";
 import { matchAlgorithm } from "../trust/verify-signature.ts";
 import { collect } from "./collect.ts";
 
@@ -19,38 +21,58 @@ export interface SigningTask {
   readonly prepared: Prepared;
   readonly material: PublicMaterial;
   readonly options: SigningOptions;
+  readonly witnessing?: Witnessing | undefined;
+}
+
+/** Who vouches for the time of signatures, and whose time stamps must hold in what is stored; absent: the authority is not pinned. */
+export interface Witnessing {
+  readonly witness: Witness;
+  readonly trust?: TimestampTrust | undefined;
 }
 
 /**
- * The artefact of a signature, checked as a verifier checks it: signature, certificates and their path at `at`, subject, type.
- * @throws the code of the first reason why it would not count.
+ * The artefact of a signature, witnessed where that is asked for, checked as a verifier checks it: signature, certificates and their
+ * path, time stamp, subject, type. The signature itself is checked before a witness is shown it.
+ * @param now the clock: a time stamp is later than whatever was before it.
+ * @throws the code of the first reason why it would not count; what the witness throws.
  */
-export async function assembleVerified(
-  { format, prepared, material, options }: SigningTask,
-  signature: Uint8Array,
-  at: Date,
-): Promise<Artefact> {
+export async function assembleVerified(task: SigningTask, signature: Uint8Array, now: () => Date): Promise<Artefact> {
+  const { format, prepared, material, options, witnessing } = task;
   const artefact = format.assemble(prepared, signature, material, options);
-  const unstored: Stored = { ...artefact, place: { kind: "tag", name: "not stored" } };
-  await ensureVerifies(format, unstored, prepared.subject, ownTrust(material), at);
-  return artefact;
+  const unstored = (made: Artefact): Stored => ({ ...made, place: { kind: "tag", name: "not stored" } });
+  await ensureVerifies(format, unstored(artefact), prepared.subject, ownTrust(material), now());
+  if (witnessing === undefined) return artefact;
+  const testimony = await witnessing.witness.attest(signature, prepared.algorithm);
+  const witnessed = format.assemble(prepared, signature, material, options, [testimony]);
+  await ensureVerifies(format, unstored(witnessed), prepared.subject, trustOf(task), now());
+  return witnessed;
 }
 
 /**
- * The place of a signature over the same bytes by the same key, leaf and algorithm, when there is one: adding another would
- * say nothing new.
+ * The place of a signature that says the same by the same key, leaf and algorithm, when there is one, with a time stamp where one is
+ * asked for: adding another would say nothing new.
  * @throws when what is stored could not be seen: writing could lose or repeat it.
  */
-export async function findOwn(store: Store, { format, prepared, material }: SigningTask): Promise<Place | undefined> {
+export async function findOwn(store: Store, task: SigningTask): Promise<Place | undefined> {
+  const { format, prepared, material, witnessing } = task;
   const leaf = material.chain[0]?.fingerprint;
-  const { kept, failures } = await collect([store], [format], prepared.subject, async (evidence) => {
-    if ("reason" in evidence) return undefined;
-    if (!Buffer.from(evidence.signed).equals(prepared.bytes)) return undefined;
-    if (evidence.certificates[0]?.fingerprint !== leaf) return undefined;
-    const { publicKey } = material;
-    const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, evidence.signature);
-    return matched === undefined ? undefined : evidence.place;
-  });
+  const { kept, failures } = await collect(
+    [store],
+    () => [format],
+    prepared.subject,
+    async (evidence) => {
+      if ("reason" in evidence) return undefined;
+      const repeats = format.restates ?? sameBytes;
+      if (!repeats(evidence, prepared, material)) return undefined;
+      if (evidence.certificates[0]?.fingerprint !== leaf) return undefined;
+      if (!isWitnessed(evidence, witnessing)) return undefined;
+      const { publicKey } = material;
+      const signature = decodeSignature(evidence.signature, evidence.encoding, publicKey);
+      if (signature === undefined) return undefined;
+      const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, signature);
+      return matched === undefined ? undefined : evidence.place;
+    },
+  );
   const [failure] = failures;
   if (failure !== undefined && failure.code !== "E_LIMIT") {
     throw new CountersignError(failure.code, `${failure.place}: ${failure.message}`, {
@@ -61,13 +83,17 @@ export async function findOwn(store: Store, { format, prepared, material }: Sign
   return kept.find((place) => place !== undefined);
 }
 
+function sameBytes({ signed }: Evidence, { bytes }: Prepared): boolean {
+  return Buffer.from(signed).equals(bytes);
+}
+
 /**
  * Stores an artefact that was checked, reads it back and checks it again; resolves to where it stands.
  * @throws what the store throws; E_STORED_DIFFERS; the code of the first reason why what was read back would not count.
  */
 export async function storeAndReadBack(
   store: Store,
-  { format, material }: SigningTask,
+  task: SigningTask,
   subject: Subject,
   artefact: Artefact,
   at: Date,
@@ -79,7 +105,7 @@ export async function storeAndReadBack(
       hint: "something between here and the registry changes what it stores; sign again once it is mended",
     });
   }
-  await ensureVerifies(format, stored, subject.digest, ownTrust(material), at);
+  await ensureVerifies(task.format, stored, subject.digest, trustOf(task), at);
   return entry.place;
 }
 
@@ -111,6 +137,17 @@ async function ensureVerifies(format: Format, stored: Stored, subject: Digest, t
       },
     );
   }
+}
+
+function isWitnessed(evidence: Evidence, witnessing: Witnessing | undefined): boolean {
+  if (witnessing === undefined) return true;
+  const verify = (token: Uint8Array) => verifyTimeStamp(token, evidence.signature, witnessing.trust);
+  return evidence.timestamps?.some((token) => verify(token).ok) ?? false;
+}
+
+/** What must hold of what is stored: the own signature, and the time stamp where its authority is pinned. */
+function trustOf({ material, witnessing }: SigningTask): Trust {
+  return { ...ownTrust(material), timestamps: witnessing?.trust };
 }
 
 /** Trust in nothing but what signs: the key itself, or the top of its own chain where there is one above the leaf. */

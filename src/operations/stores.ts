@@ -3,8 +3,9 @@ import type { Repository } from "../oci/repository.ts";
 import type { Host } from "../platform/host.ts";
 import { createReferrersStore } from "../stores/referrers-store.ts";
 import { SETTLE } from "../stores/settle.ts";
+import { withSharedLook } from "../stores/shared-look.ts";
 import type { Store } from "../stores/store.ts";
-import { createTagStore } from "../stores/tag-store.ts";
+import { createTagStore, type TagStoreOptions } from "../stores/tag-store.ts";
 
 /** The stores of one repository, by the formats that are kept in them. */
 export interface Stores {
@@ -12,8 +13,8 @@ export interface Stores {
   of(format: FormatName): Store;
 }
 
-export function storesOf(repository: Repository, host: Host): Stores {
-  const tag = createTagStore(repository, SETTLE, host);
-  const referrers = createReferrersStore(repository, SETTLE, host);
+export function storesOf(repository: Repository, host: Host, tagOptions: TagStoreOptions = {}): Stores {
+  const tag = createTagStore(repository, SETTLE, host, tagOptions);
+  const referrers = withSharedLook(createReferrersStore(repository, SETTLE, host));
   return { all: [tag, referrers], of: (format) => (format === "cosign" ? tag : referrers) };
 }

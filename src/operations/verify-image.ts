@@ -1,13 +1,14 @@
 import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
-import type { Format } from "../model/format.ts";
-import type { Judgement, Requirement } from "../model/policy.ts";
+import type { Format, ManifestFacts } from "../model/format.ts";
+import type { Judgement, Requirement, Validation } from "../model/policy.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { assess, judge } from "../policies/judge.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
 import type { VerifyReport } from "../reports/report.ts";
 import { collect } from "./collect.ts";
+import { foretellPayload } from "./foretell-payload.ts";
 import { problemOf, problemOfFailure } from "./problem.ts";
 import { notFound } from "./resolve.ts";
 import type { Session } from "./session.ts";
@@ -20,8 +21,10 @@ export interface Wanted {
   /** As the caller asked for it, which is what `--require-reference exact` compares. */
   readonly reference: Reference;
   readonly digest: Digest;
-  /** The manifest has been fetched and checked already. */
-  readonly fetched: boolean;
+  /** The manifest, where it has been fetched and checked already. */
+  readonly fetched?: ManifestFacts | undefined;
+  /** The only image of the run: what may be needed is asked for at once, though some of it in vain. */
+  readonly alone?: boolean | undefined;
 }
 
 /**
@@ -31,21 +34,24 @@ export interface Wanted {
 export async function verifyImage(
   session: Session,
   repository: Repository,
-  { reference, digest, fetched }: Wanted,
+  { reference, digest, fetched, alone }: Wanted,
   requirement: Requirement,
 ): Promise<ImageOutcome> {
   const authorities = authoritiesOf(requirement);
   const at = session.host.now();
-  const stores = storesOf(repository, session.host);
-  const [presence, { kept, failures }] = await Promise.all([
-    fetched ? undefined : absence(repository, digest),
-    collect(stores.all, allFormats(), digest, async (evidence, format) =>
+  const foretell = alone === true ? (subject: Digest) => foretellPayload(repository, subject) : undefined;
+  const stores = storesOf(repository, session.host, { foretell });
+  const presence = fetched ?? present(repository, digest);
+  const facts = Promise.resolve(presence).then((found) => ("verdict" in found ? undefined : found));
+  const [found, { kept, failures }] = await Promise.all([
+    presence,
+    collect(stores.all, allFormats, digest, async (evidence, format) =>
       "reason" in evidence
         ? evidence
-        : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at)),
+        : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at, facts)),
     ),
   ]);
-  if (presence !== undefined) return presence;
+  if ("verdict" in found) return found;
   const judgement = judge({
     requirement,
     assessments: kept,
@@ -55,17 +61,17 @@ export async function verifyImage(
   return outcomeOf(digest, judgement);
 }
 
-/** Loaded while the first answers are on their way. */
+/** Not loaded before the first requests have gone out. */
 async function allFormats(): Promise<readonly Format[]> {
   const { formats } = await import("../formats/registry.ts");
   return Object.values(formats);
 }
 
-/** Why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */
-async function absence(repository: Repository, digest: Digest): Promise<ImageOutcome | undefined> {
+/** Its manifest; or why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */
+async function present(repository: Repository, digest: Digest): Promise<ManifestFacts | ImageOutcome> {
   try {
-    if ((await repository.getManifest(digest)) !== undefined) return undefined;
-    return unresolved(digest, notFound(repository, digest));
+    const manifest = await repository.getManifest(digest);
+    return manifest ?? unresolved(digest, notFound(repository, digest));
   } catch (error) {
     return unresolved(digest, error);
   }
@@ -93,12 +99,16 @@ const statuses = {
   undetermined: "unreachable",
 } as const;
 
+function validationReport({ reasons, ...validation }: Validation) {
+  return { ...validation, reasons: reasons.map(({ code, message }) => ({ code, message })) };
+}
+
 function outcomeOf(digest: Digest, { verdict, signatures, failures }: Judgement): ImageOutcome {
   return {
     digest,
     verdict,
     status: statuses[verdict],
-    signatures: signatures.map(({ finding, format, trusted, reasons }) => ({
+    signatures: signatures.map(({ finding, format, trusted, reasons, validations }) => ({
       format,
       place: { kind: finding.place.kind, name: finding.place.name, digest: finding.place.digest ?? null },
       trusted,
@@ -106,6 +116,8 @@ function outcomeOf(digest: Digest, { verdict, signatures, failures }: Judgement)
       algorithm: finding.algorithm,
       signer: finding.signer === null ? null : { ...finding.signer, sans: [...finding.signer.sans] },
       time: { ...finding.time },
+      ...(finding.revocation && { revocation: finding.revocation.map((status) => ({ ...status })) }),
+      ...(validations && { validations: validations.map(validationReport) }),
     })),
     errors: failures.map(problemOfFailure),
   };

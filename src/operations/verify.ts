@@ -1,4 +1,6 @@
 import type { Digest } from "../model/digest.ts";
+import { CountersignError } from "../model/errors.ts";
+import type { ManifestFacts } from "../model/format.ts";
 import type { Requirement, Verdict } from "../model/policy.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
@@ -8,16 +10,27 @@ import type { VerifyReport } from "../reports/report.ts";
 import { descendants, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
 import { expandTargets, type Targets } from "./targets.ts";
-import { type ImageOutcome, unresolved, verifyImage } from "./verify-image.ts";
+import { type ImageOutcome, unresolved, verifyImage, type Wanted } from "./verify-image.ts";
 
 export interface VerifyRequest {
   readonly targets: Targets;
-  readonly requirement: Requirement;
+  /** What must hold: the same for every image, or by repository. */
+  readonly requirement: Requirement | RequirementByRepository;
   /** Every image of an index beside the index itself. */
   readonly recursive: boolean;
   /** Said in the report. */
   readonly warnings: readonly string[];
 }
+
+/** A policy that says for each repository what must hold there. */
+export interface RequirementByRepository {
+  /** `skip`: the policy asks for nothing. Undefined: it says nothing of this repository, which nothing can then be trusted in. */
+  readonly requirementFor: (reference: Reference) => Requirement | "skip" | undefined;
+  /** For the report. */
+  readonly policies: readonly PolicyFile[];
+}
+
+export type PolicyFile = NonNullable<VerifyReport["policies"]>[number];
 
 type ImageReport = VerifyReport["images"][number];
 
@@ -31,7 +44,7 @@ export async function verify(session: Session, request: VerifyRequest): Promise<
   const seen = new Map<string, Promise<ImageOutcome>>();
   let done = 0;
   const images = await mapConcurrently(references, session.concurrency, async (text) => {
-    const reports = await verifyReference(session, request, text, seen);
+    const reports = await verifyReference(session, request, text, seen, references.length === 1);
     done += 1;
     session.progress.finished(done, references.length, text);
     return reports;
@@ -43,7 +56,8 @@ export async function verify(session: Session, request: VerifyRequest): Promise<
     operation: "verify",
     verdict: overall(flat.map(({ verdict }) => verdict)),
     images: flat,
-    warnings: [...request.warnings],
+    ...("requirementFor" in request.requirement && { policies: [...request.requirement.policies] }),
+    warnings: [...request.warnings, ...skippedWarning(flat)],
   };
 }
 
@@ -52,17 +66,18 @@ async function verifyReference(
   request: VerifyRequest,
   text: string,
   seen: Map<string, Promise<ImageOutcome>>,
+  only: boolean,
 ): Promise<readonly ImageReport[]> {
+  const alone = only && !request.recursive;
   const once = (
     repository: Repository,
     reference: Reference,
     digest: Digest,
-    fetched: boolean,
+    fetched: ManifestFacts | undefined,
   ): Promise<ImageOutcome> => {
     // With a reference required, what was asked for by another tag may be judged otherwise.
     const key = `${repository.name}@${digest} ${byReference(request.requirement) ? reference.tag : ""}`;
-    const known =
-      seen.get(key) ?? verifyImage(session, repository, { reference, digest, fetched }, request.requirement);
+    const known = seen.get(key) ?? verifyOne(session, request, repository, { reference, digest, fetched, alone });
     seen.set(key, known);
     return known;
   };
@@ -70,17 +85,19 @@ async function verifyReference(
     const reference = parseReference(text);
     const repository = session.open(reference);
     if (!request.recursive) {
-      const named = reference.digest;
-      const digest = named ?? (await resolve(repository, reference)).subject.digest;
-      return [{ reference: text, ...(await once(repository, reference, digest, named === undefined)) }];
+      if (reference.digest !== undefined) {
+        return [{ reference: text, ...(await once(repository, reference, reference.digest, undefined)) }];
+      }
+      const { subject } = await resolve(repository, reference);
+      return [{ reference: text, ...(await once(repository, reference, subject.digest, subject)) }];
     }
     const { subject, manifest } = await resolve(repository, reference);
     const children = await descendants(repository, manifest);
-    const own = once(repository, reference, subject.digest, true);
+    const own = once(repository, reference, subject.digest, subject);
     const others = children.map(async (child) => {
       const { digest } = child.subject;
       const named = { ...reference, tag: undefined, digest };
-      return { reference: formatReference(named), ...(await once(repository, named, digest, true)) };
+      return { reference: formatReference(named), ...(await once(repository, named, digest, child.subject)) };
     });
     return [{ reference: text, ...(await own) }, ...(await Promise.all(others))];
   } catch (error) {
@@ -88,8 +105,42 @@ async function verifyReference(
   }
 }
 
-export function byReference(requirement: Requirement): boolean {
+/** By what the policy says of the repository, where there is one. */
+async function verifyOne(
+  session: Session,
+  { requirement }: VerifyRequest,
+  repository: Repository,
+  wanted: Wanted,
+): Promise<ImageOutcome> {
+  if (!("requirementFor" in requirement)) return verifyImage(session, repository, wanted, requirement);
+  const { reference, digest, fetched } = wanted;
+  const applicable = requirement.requirementFor(reference);
+  if (applicable === undefined) {
+    const error = new CountersignError(
+      "E_POLICY_SCOPE",
+      `no statement of the trust policy applies to ${reference.name}`,
+      {
+        hint: "add its repository to the registryScopes of a statement, or a statement for *",
+      },
+    );
+    return unresolved(digest, error);
+  }
+  if (applicable !== "skip") return verifyImage(session, repository, wanted, applicable);
+  if (fetched === undefined) await resolve(repository, reference);
+  return { digest, verdict: "trusted", status: "skipped", signatures: [], errors: [] };
+}
+
+export function byReference(requirement: VerifyRequest["requirement"]): boolean {
+  if ("requirementFor" in requirement) return false;
   return authoritiesOf(requirement).some(({ reference }) => reference === "exact");
+}
+
+function skippedWarning(images: readonly ImageReport[]): readonly string[] {
+  const skipped = images.filter(({ status }) => status === "skipped").length;
+  if (skipped === 0) return [];
+  return [
+    `the trust policy skips verification of ${skipped === 1 ? "1 image" : `${skipped} images`}: nothing was looked at`,
+  ];
 }
 
 /** The worst of all: what is refused decides before what could not be told; nothing at all is not trusted. */

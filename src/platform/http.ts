@@ -16,6 +16,10 @@ export interface HttpOptions {
   readonly connectTimeout?: number | undefined;
   /** Milliseconds for a whole exchange that names no timeout of its own. */
   readonly requestTimeout?: number | undefined;
+  /** Called once, when the first request has gone out: what takes its answer can be loaded while that is on its way. */
+  readonly onFirstSent?: (() => void) | undefined;
+  /** Refuses names that resolve to this machine, to link-local or metadata addresses, at connect time. What a proxy resolves is the proxy's. */
+  readonly outsideOnly?: boolean | undefined;
 }
 
 export type HttpExchange = Exchange & {
@@ -32,10 +36,18 @@ export type HttpExchange = Exchange & {
  */
 export function createExchange(options: HttpOptions = {}): HttpExchange {
   const gates = new Map<string, Semaphore>();
-  const routes = createRoutes(options.tls ?? {});
+  const routes = createRoutes(options.tls ?? {}, options.outsideOnly);
   const timeouts = {
     connect: options.connectTimeout ?? LIMITS.connectTimeout,
     total: options.requestTimeout ?? LIMITS.requestTimeout,
+  };
+
+  let isFirst = true;
+  const sent = () => {
+    if (!isFirst) return;
+    isFirst = false;
+    // Behind the requests that leave in the same turn of the event loop.
+    if (options.onFirstSent !== undefined) setImmediate(options.onFirstSent);
   };
 
   const exchange: Exchange = async (request) => {
@@ -45,7 +57,7 @@ export function createExchange(options: HttpOptions = {}): HttpExchange {
     // What a streamed body is read from may need a place of the same gate: waiting for one another, nobody would go on.
     const release = isStreamed(request.body) ? () => {} : await gate.acquire();
     try {
-      return await send(request, route, timeouts, release);
+      return await send(request, route, timeouts, { sent, release });
     } catch (error) {
       release();
       throw networkFault(error, request.url.host);

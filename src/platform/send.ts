@@ -20,19 +20,26 @@ export interface Timeouts {
   readonly total: number;
 }
 
-/** One exchange; `release` is called once the connection is free again or gone. Rejects with what went wrong, unmapped. */
+export interface Progress {
+  /** The last byte of the request has gone out. */
+  sent(): void;
+  /** The connection is free again, or gone. */
+  release(): void;
+}
+
+/** One exchange. Rejects with what went wrong, unmapped. */
 export async function send(
   request: HttpRequest,
   route: Route,
   timeouts: Timeouts,
-  release: () => void,
+  progress: Progress,
 ): Promise<HttpResponse> {
   const ends = Date.now() + wholeTime(request, timeouts);
   try {
-    return await attempt(request, route, timeouts, ends, release);
+    return await attempt(request, route, timeouts, ends, progress);
   } catch (error) {
     if (!(error instanceof DeadConnection) || !REPEATABLE.has(request.method)) throw error;
-    return await attempt(request, route, timeouts, ends, release);
+    return await attempt(request, route, timeouts, ends, progress);
   }
 }
 
@@ -46,7 +53,7 @@ function attempt(
   route: Route,
   timeouts: Timeouts,
   ends: number,
-  release: () => void,
+  progress: Progress,
 ): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const { url, body } = request;
@@ -106,11 +113,12 @@ function attempt(
       reject(timedOut ?? (dead ? new DeadConnection("the kept connection was closed", { cause: error }) : error));
     });
     outgoing.on("error", () => {});
+    outgoing.once("finish", progress.sent);
     outgoing.once("close", () => {
       clearTimeout(whole);
       clearTimeout(connecting);
       clearTimeout(head);
-      if (answered) release();
+      if (answered) progress.release();
     });
     if (isStreamed(body)) pump(body, outgoing, waiting).catch((error: unknown) => outgoing.destroy(asError(error)));
     else outgoing.end(body);

@@ -4,9 +4,9 @@ import { xmlText } from "./xml-encoder.ts";
 const MOST_LINES = 200;
 
 /**
- * A report as JUnit XML: a test case an image, a failure what was refused, an error what could not be told. Names are the
- * images' as the caller wrote them; a name that stands there twice is numbered, for readers that keep only the first. No times: nothing in
- * the document changes but by its outcome.
+ * A report as JUnit XML: a test case an image, a failure what was refused, an error what could not be told. Names are
+ * the images' as the caller wrote them; a name that stands there twice is numbered, for readers that keep only the
+ * first. No times: nothing in the document changes but by its outcome.
  */
 export function junitXml(view: ReportView): string {
   const name = xmlText(`countersign ${view.operation}`);

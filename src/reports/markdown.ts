@@ -10,8 +10,8 @@ const MOST_REASONS = 50;
 const RESERVE = 1024;
 
 /**
- * A report as GitHub-flavoured Markdown: a table with a row an image, refused ones first, then what went wrong with each, folded.
- * At most `limit` bytes of UTF-8 (4 KiB or more): what does not fit is left out, and a line says how much.
+ * A report as GitHub-flavoured Markdown: a table with a row an image, refused ones first, then what went wrong with
+ * each, folded. At most `limit` bytes of UTF-8 (4 KiB or more): what does not fit is left out, and a line says how much.
  */
 export function markdownSummary(view: ReportView, limit: number): string {
   const rows = worstFirst(view);

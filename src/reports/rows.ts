@@ -112,7 +112,7 @@ function listView({ operation, images, warnings }: ListReport): ReportView {
   return { operation, verdict: worstOf(rows), noun: "image", rows, warnings, note };
 }
 
-function promoteView({ operation, images, warnings }: PromoteReport): ReportView {
+function promoteView({ operation, dryRun, images, warnings }: PromoteReport): ReportView {
   const rows = images.map((image): Row => {
     const { source, destination, digest, status, verification, attachments, resigned, tag, errors } = image;
     const ok = status === "promoted" || status === "unchanged" || status === "planned";
@@ -138,7 +138,8 @@ function promoteView({ operation, images, warnings }: PromoteReport): ReportView
       reasons: [...problemReasons(errors), ...unverified],
     };
   });
-  return { operation, verdict: worstOf(rows), noun: "image", rows, warnings };
+  const note = dryRun ? { note: "A plan: nothing was written." } : {};
+  return { operation, verdict: worstOf(rows), noun: "image", rows, warnings, ...note };
 }
 
 function payloadView({ operation, reference, digest, format, size, warnings }: PayloadReport): ReportView {

@@ -134,7 +134,7 @@ function handedOver({ env }: Host, { passEnv }: SigningCommand): readonly (strin
 
 function placeholders({ algorithm, encoding }: Pick<Prepared, "algorithm" | "encoding">): Record<string, string> {
   const hash = hashOf(algorithm) ?? "";
-  return { algorithm, encoding, hash, HASH: hash.toUpperCase() };
+  return { algorithm, encoding: encoding === "p1363" ? "der" : encoding, hash, HASH: hash.toUpperCase() };
 }
 
 function digestOf(by: string, { bytes, algorithm }: Pick<Prepared, "bytes" | "algorithm">): Uint8Array {

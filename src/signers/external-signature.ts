@@ -5,7 +5,7 @@ import { CountersignError } from "../model/errors.ts";
 import type { Prepared, PublicKey } from "../model/signature.ts";
 import { parseCertificate, parseCertificates } from "../trust/certificate.ts";
 import { hashOf, publicKeyFrom } from "../trust/public-keys.ts";
-import { readSignature, type SignatureOutput } from "../trust/signature-encoding.ts";
+import { encodeSignature, readSignature, type SignatureOutput } from "../trust/signature-encoding.ts";
 import { matchAlgorithm, verifySignature } from "../trust/verify-signature.ts";
 
 /** What to ask of bytes that somebody else handed back as a signature. */
@@ -15,11 +15,11 @@ export interface ExternalSignature {
   readonly written: Uint8Array;
   readonly output?: SignatureOutput | undefined;
   readonly publicKey: PublicKey;
-  readonly prepared: Pick<Prepared, "bytes" | "algorithm">;
+  readonly prepared: Pick<Prepared, "bytes" | "algorithm" | "encoding">;
 }
 
 /**
- * The signature that an external signer handed back, in the encoding that formats store, verified over the prepared bytes by
+ * The signature that an external signer handed back, in the encoding of `prepared`, verified over the prepared bytes by
  * exactly the algorithm that was asked for.
  * @throws E_SIGNER_ANSWER when it is no signature of such a key at all; E_SIGNATURE_INVALID when it does not verify, with the
  * mistake in the hint where it is a known one: another algorithm, or a digest that was hashed again.
@@ -33,7 +33,9 @@ export async function acceptSignature({
 }: ExternalSignature): Promise<Uint8Array> {
   const readings = readSignature(written, publicKey, output);
   for (const reading of readings) {
-    if (await verifySignature(publicKey, prepared.algorithm, prepared.bytes, reading)) return reading;
+    if (await verifySignature(publicKey, prepared.algorithm, prepared.bytes, reading)) {
+      return encodeSignature(reading, prepared.encoding, publicKey);
+    }
   }
   const [reading] = readings;
   if (reading === undefined) throw noSignature(by, written, prepared.algorithm);

@@ -4,6 +4,7 @@ import type { Certificate } from "../model/certificate.ts";
 import { asWrongUse, CountersignError } from "../model/errors.ts";
 import type { Prepared, PublicMaterial, Signer } from "../model/signature.ts";
 import { hashOf, publicKeyFrom } from "../trust/public-keys.ts";
+import { encodeSignature } from "../trust/signature-encoding.ts";
 import { signingSaltLength, verifySignature } from "../trust/verify-signature.ts";
 
 export interface LocalSignerOptions {
@@ -29,7 +30,7 @@ export function createLocalSigner({ key, chain, label }: LocalSignerOptions): Si
     sign: async ({ bytes, algorithm, encoding }: Prepared) => {
       const signable = publicKey.algorithms.filter((each) => !VERIFY_ONLY.includes(each));
       if (!signable.includes(algorithm)) throw notPermitted(algorithm, signable);
-      if (encoding !== encodingOf(algorithm)) {
+      if (encoding === "p1363" ? !algorithm.startsWith("ecdsa-") : encoding !== encodingOf(algorithm)) {
         throw new CountersignError(
           "E_ALGORITHM_UNSUPPORTED",
           `${algorithm} signatures are not encoded as ${encoding}`,
@@ -45,7 +46,7 @@ export function createLocalSigner({ key, chain, label }: LocalSignerOptions): Si
           hint: "check the key with: openssl pkey -in key.pem -noout -check",
         });
       }
-      return signature;
+      return encodeSignature(signature, encoding, publicKey);
     },
   };
 }
@@ -65,7 +66,7 @@ function signBytes(algorithm: Algorithm, data: Uint8Array, input: SignKeyObjectI
   });
 }
 
-function encodingOf(algorithm: Algorithm): Prepared["encoding"] {
+function encodingOf(algorithm: Algorithm): "der" | "raw" {
   return algorithm.startsWith("ecdsa-") ? "der" : "raw";
 }
 

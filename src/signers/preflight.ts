@@ -16,6 +16,8 @@ export interface SigningChainOptions {
   /** Where verifiers let the path end, if the caller says so; else the path may end where the certificates do. */
   readonly anchors?: readonly Certificate[] | undefined;
   readonly at: Date;
+  /** OID that extended key usages must permit; code signing unless told, null for formats that ask for none. */
+  readonly purpose?: string | null | undefined;
 }
 
 export interface SigningChain {
@@ -33,10 +35,20 @@ const SOON = 24 * 60 * 60 * 1000;
  * validity within a day.
  * @throws with exit status 2: E_CERTIFICATE_MISSING, E_CERTIFICATE_KEY_MISMATCH, and the codes of buildAndValidatePath.
  */
-export function checkSigningChain({ publicKey, certificates, anchors, at }: SigningChainOptions): SigningChain {
+export function checkSigningChain({
+  publicKey,
+  certificates,
+  anchors,
+  at,
+  purpose = CODE_SIGNING,
+}: SigningChainOptions): SigningChain {
+  const extendedKeyUsage = purpose ?? undefined;
   const leaf = findLeaf(publicKey, certificates);
   const others = certificates.filter(({ fingerprint }) => fingerprint !== leaf.fingerprint);
-  const result = anchors === undefined ? ownPath(leaf, others, at) : pathTo(leaf, anchors, others, at);
+  const result =
+    anchors === undefined
+      ? ownPath(leaf, others, at, extendedKeyUsage)
+      : pathTo(leaf, anchors, others, at, extendedKeyUsage);
   if (!result.ok) throw refusal(result.reasons);
   const supplied = new Set(certificates.map(({ fingerprint }) => fingerprint));
   const chain = result.path.filter(({ fingerprint }) => supplied.has(fingerprint));
@@ -66,20 +78,26 @@ function pathTo(
   anchors: readonly Certificate[],
   intermediates: readonly Certificate[],
   at: Date,
+  extendedKeyUsage: string | undefined,
 ): PathResult {
-  return buildAndValidatePath(leaf, { anchors, intermediates, at, purpose: { extendedKeyUsage: CODE_SIGNING } });
+  return buildAndValidatePath(leaf, { anchors, intermediates, at, purpose: { extendedKeyUsage } });
 }
 
 /** The path inside the certificates handed over, up to where they end; the leaf alone when they end there. */
-function ownPath(leaf: Certificate, others: readonly Certificate[], at: Date): PathResult {
+function ownPath(
+  leaf: Certificate,
+  others: readonly Certificate[],
+  at: Date,
+  extendedKeyUsage: string | undefined,
+): PathResult {
   const selfSigned = selfSignedFault(leaf, []);
   if (selfSigned !== undefined) return { ok: false, reasons: [selfSigned] };
   const roots = others.filter(isSelfIssued);
-  const toRoot = pathTo(leaf, roots, others, at);
+  const toRoot = pathTo(leaf, roots, others, at, extendedKeyUsage);
   if (toRoot.ok || toRoot.reasons.some(({ code }) => code !== "E_CERTIFICATE_UNTRUSTED")) return toRoot;
   // Without a root, each of the others may be where the path ends: the longest one that holds is meant.
   const ends = others.filter((certificate) => !isSelfIssued(certificate));
-  const paths = ends.map((end) => pathTo(leaf, [end], ends, at));
+  const paths = ends.map((end) => pathTo(leaf, [end], ends, at, extendedKeyUsage));
   const whole = paths.flatMap((result) => (result.ok ? [result] : []));
   const longest = whole.sort((one, other) => other.path.length - one.path.length)[0];
   if (longest !== undefined) return unlessNamesake(longest, others);
@@ -87,7 +105,7 @@ function ownPath(leaf: Certificate, others: readonly Certificate[], at: Date): P
     (result) => !result.ok && result.reasons.some(({ code }) => code !== "E_CERTIFICATE_UNTRUSTED"),
   );
   if (broken !== undefined) return broken;
-  const faults = leafFaults(leaf, at, CODE_SIGNING);
+  const faults = leafFaults(leaf, at, extendedKeyUsage);
   return faults.length === 0 ? unlessNamesake({ ok: true, path: [leaf] }, others) : { ok: false, reasons: faults };
 }
 

@@ -39,7 +39,8 @@ export function createServiceSigner({ service, label, keyId, input, material }: 
         subject: { digest: prepared.subject, repository: prepared.repository },
         algorithm: prepared.algorithm,
         hash: hashOf(prepared.algorithm) ?? null,
-        encoding: prepared.encoding,
+        // Whatever the format stores: one encoding for each kind of key is enough for services to know.
+        encoding: prepared.encoding === "p1363" ? "der" : prepared.encoding,
         ...whatToSign(prepared, input),
       } as const;
       const key = idempotencyKeyOf(prepared.bytes, publicKey.fingerprint, prepared.algorithm);
@@ -104,6 +105,7 @@ export function describedMaterial(
   label: string,
   answer: DescribeAnswer,
   at: Date,
+  purpose?: string | null,
 ): { readonly material: PublicMaterial; readonly warnings: readonly string[] } {
   const certificates = answeredCertificates(label, answer.certificates ?? []);
   const own = answer.publicKey === undefined ? undefined : readPublicKey(label, answer.publicKey);
@@ -115,7 +117,7 @@ export function describedMaterial(
   }
   if (certificates.length === 0) return { material: { publicKey, chain: [] }, warnings: [] };
   refuseOther(label, publicKey, answer);
-  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at });
+  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at, purpose });
   return { material: { publicKey, chain }, warnings: warnings.map(({ message }) => message) };
 }
 

@@ -130,12 +130,13 @@ function entryOf(descriptor: Descriptor, kind: Place["kind"], blob?: Digest): En
 /** As cosign 3 writes it, but for the time of creation: the same artefact gives the same manifest. */
 function referrerManifest(
   subject: Subject,
-  { mediaType, bytes, annotations, artifactType = mediaType }: Artefact,
+  { mediaType, bytes, annotations, artifactType = mediaType, typedByConfig = false }: Artefact,
 ): Uint8Array {
+  const config = { size: EMPTY_CONFIG.length, digest: digestOf(EMPTY_CONFIG) };
   return buildImageManifest({
-    artifactType,
-    // cosign finds by this what it may clean; image-spec leaves the member to descriptors of an index.
-    config: { mediaType: OCI_EMPTY, size: EMPTY_CONFIG.length, digest: digestOf(EMPTY_CONFIG), artifactType },
+    ...(typedByConfig ? {} : { artifactType }),
+    // cosign finds by the artifact type there what it may clean; image-spec leaves the member to descriptors of an index.
+    config: typedByConfig ? { mediaType: artifactType, ...config } : { mediaType: OCI_EMPTY, ...config, artifactType },
     layers: [{ mediaType, size: bytes.length, digest: digestOf(bytes) }],
     annotations,
     subject: { mediaType: subject.mediaType, size: subject.size, digest: subject.digest },

@@ -22,6 +22,8 @@ export function signatureTag(subject: Digest, prefix = ""): string {
 export interface TagStoreOptions {
   /** Stands before the tag, as cosign's `--attachment-tag-prefix` writes it. */
   readonly prefix?: string | undefined;
+  /** The payload that a signature of `subject` most likely has: asked for together with the tag, not after it. */
+  readonly foretell?: ((subject: Digest) => Descriptor | undefined) | undefined;
 }
 
 /**
@@ -32,14 +34,28 @@ export function createTagStore(
   repository: Repository,
   settle: SettleOptions,
   host: SettleHost,
-  { prefix }: TagStoreOptions = {},
+  { prefix, foretell }: TagStoreOptions = {},
 ): Store {
   const readBlob = createBlobReader(repository, LIMITS.payload);
   const recent = createRecentReadings();
   const honoured: HonouredConditions = new Set();
 
+  /** By digest; undefined where it could not be had, which says nothing: it is then read when a signature names it. */
+  const foretold = new Map<Digest, Promise<Uint8Array | undefined>>();
+
+  function readAhead(subject: Digest): void {
+    const payload = foretell?.(subject);
+    if (payload === undefined || foretold.has(payload.digest)) return;
+    const read = repository.getBlob(payload, LIMITS.payload, { once: true });
+    foretold.set(
+      payload.digest,
+      read.catch(() => undefined),
+    );
+  }
+
   async function list(subject: Digest): Promise<Listing> {
     if (digestAlgorithm(subject) !== "sha256") return { entries: [], failures: [] };
+    readAhead(subject);
     const tag = signatureTag(subject, prefix);
     try {
       const reading = await readTag(repository, tag, host);
@@ -57,7 +73,8 @@ export function createTagStore(
     kind: "tag",
     list,
     async fetch({ place, descriptor }) {
-      const bytes = await readBlob(descriptor);
+      const early = await foretold.get(descriptor.digest);
+      const bytes = early?.length === descriptor.size ? early : await readBlob(descriptor);
       return { place, mediaType: descriptor.mediaType, bytes, annotations: descriptor.annotations ?? {} };
     },
     async append({ digest: subject }, { mediaType, bytes, annotations }) {

@@ -2,6 +2,7 @@ import type { Certificate, DistinguishedName } from "../model/certificate.ts";
 import { decodeDer, type Element, inside, MalformedDer, only, sequence } from "./der.ts";
 import { EXTENSION } from "./extensions.ts";
 import { decodeGeneralName, ia5, ipText } from "./general-names.ts";
+import { endsWith, hostConstraint, hostMatcher, labelsOf } from "./host-constraints.ts";
 import { attributeValues, canonicalName, decodeName, EMAIL_ADDRESS } from "./names.ts";
 
 /** Comparisons of names with subtrees that one path may cost. */
@@ -138,28 +139,6 @@ function decodeSubtree(element: Element): Subtree {
   }
 }
 
-const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
-
-/** Labels of a host name, in lower case; undefined when it is none. A first label `*` only where `wildcard`. */
-function labelsOf(host: string, wildcard = false): readonly string[] | undefined {
-  const labels = host.toLowerCase().split(".");
-  const checked = wildcard && labels[0] === "*" && labels.length > 1 ? labels.slice(1) : labels;
-  return host.length <= 253 && checked.every((each) => label.test(each)) ? labels : undefined;
-}
-
-function endsWith(labels: readonly string[], suffix: readonly string[]): boolean {
-  const offset = labels.length - suffix.length;
-  return offset >= 0 && suffix.every((each, index) => each === labels[offset + index]);
-}
-
-/** A host constraint: its labels, and whether it wants at least one more in front (a leading dot). */
-function hostConstraint(text: string): { suffix: readonly string[]; below: boolean } {
-  const below = text.startsWith(".");
-  const suffix = labelsOf(below ? text.slice(1) : text);
-  if (suffix === undefined) throw new MalformedDer(`the constraint ${JSON.stringify(text.slice(0, 200))} is no host`);
-  return { suffix, below };
-}
-
 /** A host and all below it; all hosts when empty; with a leading dot only those below. */
 function dnsSubtree(text: string): Subtree {
   const { suffix, below } = text === "" ? { suffix: [], below: false } : hostConstraint(text);
@@ -208,16 +187,6 @@ function uriSubtree(text: string): Subtree {
       const found = uriHost.exec(name.text)?.[1];
       return found === undefined || dotted.test(found) ? undefined : host(found);
     },
-  };
-}
-
-function hostMatcher(text: string): (host: string) => boolean | undefined {
-  const { suffix, below } = hostConstraint(text);
-  return (host) => {
-    const labels = labelsOf(host);
-    return (
-      labels && endsWith(labels, suffix) && (below ? labels.length > suffix.length : labels.length === suffix.length)
-    );
   };
 }
 

@@ -5,7 +5,7 @@ import { partsOf } from "./certificate.ts";
 import { nameOf } from "./certificate-signature.ts";
 import { ANY_EXTENDED_KEY_USAGE, EXTENSION } from "./extensions.ts";
 import { nameConstraintFaults } from "./name-constraints.ts";
-import { findPath, isSelfIssued, isSelfSigned, type PathResult } from "./path-building.ts";
+import { failure, findPath, isSelfIssued, isSelfSigned, type PathResult } from "./path-building.ts";
 import { publicKeyFrom } from "./public-keys.ts";
 
 export type { PathResult } from "./path-building.ts";
@@ -17,6 +17,10 @@ export interface PathOptions {
   readonly intermediates: readonly Certificate[];
   /** The time at which every certificate of the path, the anchor too, must be valid. */
   readonly at: Date;
+  /** The end of a span that begins at `at`, for a time that is known only so well; `at` itself unless told. */
+  readonly until?: Date | undefined;
+  /** Takes a leaf that is an anchor itself, signed by whomever: trust in that one certificate. Only when the caller asks. */
+  readonly allowLeafAnchor?: boolean | undefined;
   readonly purpose: {
     /** OID that the leaf's extended key usage must name; undefined: not looked at. */
     readonly extendedKeyUsage: string | undefined;
@@ -44,12 +48,16 @@ const honoured: ReadonlySet<string> = new Set([
  * Those of the leaf come first; then of the path that came furthest.
  */
 export function buildAndValidatePath(leaf: Certificate, options: PathOptions): PathResult {
-  const selfSigned = selfSignedFault(leaf, options.anchors);
+  const { at, until, anchors } = options;
+  const pinned =
+    options.allowLeafAnchor === true && anchors.some(({ fingerprint }) => fingerprint === leaf.fingerprint);
+  const selfSigned = pinned ? undefined : selfSignedFault(leaf, anchors);
   if (selfSigned !== undefined) return { ok: false, reasons: [selfSigned] };
-  const own = leafFaults(leaf, options.at, options.purpose.extendedKeyUsage);
+  const own = leafFaults(leaf, at, options.purpose.extendedKeyUsage, until);
+  if (pinned) return own.length === 0 ? { ok: true, path: [leaf] } : failure(own, [leaf]);
   const found = findPath(leaf, options.anchors, options.intermediates, (path) => issuerFaults(path, options));
-  if (!found.ok) return { ok: false, reasons: [...own, ...found.reasons] };
-  return own.length === 0 ? found : { ok: false, reasons: own };
+  if (!found.ok) return failure([...own, ...found.reasons], found.path);
+  return own.length === 0 ? found : failure(own, found.path);
 }
 
 /** Why a leaf that vouches for itself is refused; undefined when another vouches for it. */
@@ -68,8 +76,13 @@ export function selfSignedFault(leaf: Certificate, anchors: readonly Certificate
 }
 
 /** What is wrong with an end-entity certificate by itself. */
-export function leafFaults(leaf: Certificate, at: Date, extendedKeyUsage: string | undefined): readonly Reason[] {
-  const faults = [...commonFaults(leaf, at)];
+export function leafFaults(
+  leaf: Certificate,
+  at: Date,
+  extendedKeyUsage: string | undefined,
+  until = at,
+): readonly Reason[] {
+  const faults = [...commonFaults(leaf, at, until)];
   if (leaf.keyUsage !== undefined && !leaf.keyUsage.has("digitalSignature")) {
     faults.push(usage(`the key usage of ${nameOf(leaf)} does not include digitalSignature`));
   }
@@ -80,12 +93,12 @@ export function leafFaults(leaf: Certificate, at: Date, extendedKeyUsage: string
 }
 
 /** What is wrong with the issuers of a path, leaf first and anchor last, of which each link's signature holds. */
-function issuerFaults(path: readonly Certificate[], { at, purpose }: PathOptions): readonly Reason[] {
+function issuerFaults(path: readonly Certificate[], { at, until, purpose }: PathOptions): readonly Reason[] {
   return path.flatMap((issuer, index) => {
     if (index === 0) return [];
     const below = path.slice(0, index);
     return [
-      ...commonFaults(issuer, at),
+      ...commonFaults(issuer, at, until ?? at),
       ...authorityFaults(issuer, index === path.length - 1),
       ...issuerUsageFaults(issuer, purpose.extendedKeyUsage),
       ...pathLengthFaults(issuer, below),
@@ -98,19 +111,20 @@ function issuerFaults(path: readonly Certificate[], { at, purpose }: PathOptions
   });
 }
 
-function commonFaults(certificate: Certificate, at: Date): readonly Reason[] {
-  return [...validityFaults(certificate, at), ...criticalFaults(certificate), ...keyFaults(certificate)];
+function commonFaults(certificate: Certificate, at: Date, until: Date): readonly Reason[] {
+  return [...validityFaults(certificate, at, until), ...criticalFaults(certificate), ...keyFaults(certificate)];
 }
 
-function validityFaults(certificate: Certificate, at: Date): readonly Reason[] {
+/** What is wrong with a certificate from `at` to `until`. */
+export function validityFaults(certificate: Certificate, at: Date, until: Date): readonly Reason[] {
   if (Number.isNaN(at.getTime())) throw new TypeError("the time to validate at is no time");
   const { notBefore, notAfter } = certificate;
   if (at < notBefore) {
     const message = `${nameOf(certificate)} is not valid before ${instant(notBefore)} (checked at ${instant(at)})`;
     return [{ code: "E_CERTIFICATE_NOT_YET_VALID", message }];
   }
-  if (at > notAfter) {
-    const message = `${nameOf(certificate)} expired at ${instant(notAfter)} (checked at ${instant(at)})`;
+  if (until > notAfter) {
+    const message = `${nameOf(certificate)} expired at ${instant(notAfter)} (checked at ${instant(until)})`;
     return [{ code: "E_CERTIFICATE_EXPIRED", message }];
   }
   return [];
@@ -159,8 +173,14 @@ function pathLengthFaults(issuer: Certificate, below: readonly Certificate[]): r
   return [constraint(`${nameOf(issuer)} permits ${limit} intermediates below it, and the path has ${intermediates}`)];
 }
 
+const purposes: Readonly<Record<string, string>> = {
+  "1.3.6.1.5.5.7.3.3": "codeSigning",
+  "1.3.6.1.5.5.7.3.8": "timeStamping",
+  "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+};
+
 function purposeName(oid: string): string {
-  return oid === "1.3.6.1.5.5.7.3.3" ? "codeSigning" : oid;
+  return purposes[oid] ?? oid;
 }
 
 function instant(at: Date): string {

@@ -1,4 +1,4 @@
-import type { PublicKey } from "../model/signature.ts";
+import type { PublicKey, SignatureEncoding } from "../model/signature.ts";
 import { decodeDer, integerBytes, sequence } from "./der.ts";
 
 /**
@@ -42,6 +42,32 @@ export function derOfP1363(signature: Uint8Array): Uint8Array {
   const half = signature.length / 2;
   const body = Buffer.concat([derInteger(signature.subarray(0, half)), derInteger(signature.subarray(half))]);
   return new Uint8Array(Buffer.concat([derHead(0x30, body.length), body]));
+}
+
+/**
+ * A signature that `verifySignature` takes, written as `encoding` has it.
+ * @param signature ECDSA in DER, else plain octets
+ */
+export function encodeSignature(signature: Uint8Array, encoding: SignatureEncoding, { key }: PublicKey): Uint8Array {
+  const size = coordinates[key.asymmetricKeyDetails?.namedCurve ?? ""];
+  if (encoding !== "p1363" || size === undefined) return signature;
+  const halves = sequence(decodeDer(signature, "signature"), "signature").map((member) => {
+    const digits = Buffer.from(integerBytes(member, "signature"));
+    const unsigned = digits.length > size ? digits.subarray(digits.length - size) : digits;
+    return Buffer.concat([Buffer.alloc(size - unsigned.length), unsigned]);
+  });
+  return new Uint8Array(Buffer.concat(halves));
+}
+
+/** A signature of this encoding by a key like `key`, as `verifySignature` takes it; undefined when it cannot be one. */
+export function decodeSignature(
+  signature: Uint8Array,
+  encoding: SignatureEncoding | undefined,
+  { key }: PublicKey,
+): Uint8Array | undefined {
+  if (encoding !== "p1363" || key.asymmetricKeyType !== "ec") return signature;
+  const size = coordinates[key.asymmetricKeyDetails?.namedCurve ?? ""];
+  return size !== undefined && signature.length === 2 * size ? derOfP1363(signature) : undefined;
 }
 
 function derInteger(unsigned: Uint8Array): Buffer {

@@ -9,16 +9,20 @@ const MAX_SIGNATURE = 1024;
 /**
  * Whether `signature` is one over `data` by `key`: ECDSA in DER (RFC 3279 2.2.3), RSA and Ed25519 as plain octets.
  * False also for an algorithm that the key does not permit, and for whatever cannot be a signature.
+ *
+ * `salt`: octets of salt that RSA-PSS may have; `hash` for as many as the hash has, as COSE wants it (RFC 8230 2).
  */
 export async function verifySignature(
   key: PublicKey,
   algorithm: Algorithm,
   data: Uint8Array,
   signature: Uint8Array,
+  salt: "any" | "hash" = "any",
 ): Promise<boolean> {
   if (!key.algorithms.includes(algorithm) || signature.length === 0 || signature.length > MAX_SIGNATURE) return false;
   if (algorithm.startsWith("rsa-pss-")) {
-    return saltLengths(key.key, algorithm).some((saltLength) =>
+    const lengths = salt === "hash" ? [digestLength(algorithm)] : saltLengths(key.key, algorithm);
+    return lengths.some((saltLength) =>
       holds(algorithm, data, { key: key.key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }, signature),
     );
   }

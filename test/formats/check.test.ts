@@ -81,7 +81,15 @@ describe.each(Object.values(formats))("a $name signature by a bare key", (format
 
   it("is a mismatch for other keys", async () => {
     const keys = [bareKey(makeKey("p256")).publicKey, bareKey(makeKey("ed25519")).publicKey];
-    expect(codesOf(await check(format, artefact, { keys }))).toEqual(["E_KEY_MISMATCH"]);
+    const { reasons } = await check(format, artefact, { keys });
+    expect(reasons.map(({ code }) => code)).toEqual(["E_KEY_MISMATCH"]);
+    expect(reasons[0]?.message).toContain("none of the 2 trusted keys");
+  });
+
+  it("is a mismatch for one other key, which is not counted", async () => {
+    const { reasons } = await check(format, artefact, { keys: [bareKey(makeKey("p256")).publicKey] });
+    expect(reasons[0]?.message).toMatch(/does not verify with (?:the trusted key|it)/);
+    expect(reasons[0]?.message).not.toContain("none");
   });
 
   it("misses a certificate where only anchors are trusted", async () => {

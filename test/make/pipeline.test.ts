@@ -67,4 +67,27 @@ describeWithPeer("make", "the pipeline of docs/make.md", () => {
     expect(project.read("reports/sign.xml")).toContain('tests="1" failures="0" errors="0"');
     expect(project.read("reports/verify.xml.status")).toBe("0\n");
   });
+
+  it("promotes what was signed, and tells the next job its reference", async () => {
+    const run = await project.make(["oci-promote"], { env: { ...env, VERSION: "1.0.0" } });
+    expect([run.exitCode, run.stderr]).toEqual([0, ""]);
+    expect(project.read("reports/promote.xml")).toContain('tests="1" failures="0" errors="0"');
+    const dotenv = project.read("reports/promote.env");
+    const [, reference = ""] = /^COUNTERSIGN_REFERENCE=(.*)$/m.exec(dotenv) ?? [];
+    expect(reference).toMatch(new RegExp(`^${registry.host}/production/app@sha256:[0-9a-f]{64}$`));
+    expect(await project.make(["oci-verify", `OCI_IMAGE_REF=${reference}`])).toMatchObject({ exitCode: 0 });
+    expect(await project.make(["oci-verify", `OCI_IMAGE_REF=${registry.host}/production/app:1.0.0`])).toMatchObject({
+      exitCode: 0,
+    });
+  });
+
+  it("promotes nothing that is not signed, and says so where test results are shown", async () => {
+    const run = await project.make(["oci-promote"], { env: { ...env, VERSION: "2.0.0" } });
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr).toContain("countersign ended with status 1\n");
+    expect(project.read("reports/promote.env")).toContain("COUNTERSIGN_EXIT=1\nCOUNTERSIGN_VERDICT=refused\n");
+    expect(project.read("reports/promote.xml")).toMatch(/<failure message="refused, tag kept: [^"]+" type="E_/);
+    const there = await project.make(["oci-verify", `OCI_IMAGE_REF=${registry.host}/production/app:2.0.0`]);
+    expect(there.stdout).toContain("E_SUBJECT_NOT_FOUND");
+  });
 });

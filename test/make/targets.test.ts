@@ -65,6 +65,29 @@ describeWithPeer("make", "a makefile that includes countersign.mk", () => {
     expect((await make("oci-verify-all", all)).stdout).toContain("3 images: 3 trusted\n");
   });
 
+  it("promotes an image, or a list from below one path to below another", async () => {
+    const one = [
+      "oci-promote",
+      `OCI_PROMOTE_SOURCE=${image("1")}`,
+      `OCI_PROMOTE_DESTINATION=${registry.host}/prod/one:1`,
+    ];
+    const promoted = await make(...one);
+    expect(ended(promoted)).toEqual(well);
+    expect(promoted.stdout).toContain("1 image: 1 promoted\n");
+    const list = [
+      "OCI_PROMOTE_IMAGES=app:2 app:3",
+      `OCI_PROMOTE_SOURCE_REPO=${registry.host}`,
+      `OCI_PROMOTE_DESTINATION_REPO=${registry.host}/prod`,
+      "OCI_PROMOTE_REPORT=out/promoted.md",
+    ];
+    const planned = await make("oci-promote-all", ...list, "OCI_PROMOTE_FLAGS=--dry-run");
+    expect(ended(planned)).toEqual(well);
+    expect(project.read("out/promoted.md")).toContain("\nA plan: nothing was written.\n");
+    expect((await make("oci-promote-all", ...list)).stdout).toContain("2 images: 2 promoted\n");
+    const all = `OCI_IMAGE_REFS=${["one:1", "app:2", "app:3"].map((name) => `${registry.host}/prod/${name}`).join(" ")}`;
+    expect((await make("oci-verify-all", all)).stdout).toContain("3 images: 3 trusted\n");
+  });
+
   it("refuses a list of which two images would have one file", async () => {
     const run = await make("oci-payload-all", "OCI_IMAGE_REFS=a.example/x/y:1 a.example/x_y:1");
     expect(run.exitCode).toBe(2);

@@ -338,6 +338,17 @@ describe("referrers in a layout folder", () => {
   });
 });
 
+describe("a layout of which a file cannot be read", () => {
+  it("could not be looked at: no wrong use, for the work has begun", async () => {
+    const { path, image } = await withImage();
+    const file = join(path, "blobs", "sha256", digestHex(image.digest));
+    rmSync(file);
+    mkdirSync(file);
+    const failure = openLayout(host, path).getManifest(image.digest);
+    await expect(failure).rejects.toMatchObject({ code: "E_FILE_UNREADABLE", exit: 3 });
+  });
+});
+
 describe("a folder that names no image", () => {
   async function unnamed(): Promise<{ path: string; image: PushedImage }> {
     const { path, image } = await withImage();

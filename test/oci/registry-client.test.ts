@@ -153,6 +153,29 @@ describe("a repository of a registry", () => {
     expect(await open("app", "pull").listReferrers(digestOf(text("another")))).toMatchObject({ supported: false });
     expect(lines(served)).toEqual([`GET /v2/app/referrers/${image.digest}`]);
   });
+
+  it("asks it once too for many images at the same time", async () => {
+    const { repository, served } = await start({ referrersApi: false });
+    const image = await pushImage(repository);
+    served.clear();
+    const digests = [image.digest, digestOf(text("another")), digestOf(text("a third"))];
+    const answers = await Promise.all(digests.map((digest) => repository.listReferrers(digest)));
+    expect(answers.map(({ supported }) => supported)).toEqual([false, false, false]);
+    expect(lines(served)).toEqual([`GET /v2/app/referrers/${image.digest}`]);
+  });
+
+  it("asks for each of many images where there is the API, or where the first could not be told", async () => {
+    const fault = faults.status(403);
+    const wrap = faulty({ path: /referrers/, nth: { upTo: 1 }, fault });
+    const { repository, served } = await start({ referrersApi: true, wrap });
+    const image = await pushImage(repository);
+    served.clear();
+    const digests = [image.digest, digestOf(text("another")), digestOf(text("a third"))];
+    const [first, ...others] = await Promise.allSettled(digests.map((digest) => repository.listReferrers(digest)));
+    expect(first?.status).toBe("rejected");
+    expect(others).toMatchObject([{ value: { supported: true } }, { value: { supported: true } }]);
+    expect(served.requests).toHaveLength(3);
+  });
 });
 
 describe("a registry that fails for a moment", () => {
@@ -182,6 +205,15 @@ describe("a registry that fails for a moment", () => {
       retry: true,
     });
     expect(served.requests).toHaveLength(5);
+  });
+
+  it("is asked once, and not waited for, where the caller can do without", async () => {
+    const { repository, served, sleeps } = await start({ wrap: faulty({ fault: faults.throttled(2) }) });
+    const blob = { mediaType: "text/plain", digest: digestOf(Buffer.from("x")), size: 1 };
+    const failure = await failureOf(repository.getBlob(blob, 10, { once: true }));
+    expect(failure).toMatchObject({ code: "E_REGISTRY_THROTTLED" });
+    expect(served.requests).toHaveLength(1);
+    expect(sleeps).toHaveLength(0);
   });
 
   it("ends as throttled when it goes on throttling", async () => {

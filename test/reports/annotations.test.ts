@@ -5,6 +5,7 @@ import { jsonText } from "../../src/reports/json.ts";
 import { listText } from "../../src/reports/list-text.ts";
 import { payloadText } from "../../src/reports/payload-text.ts";
 import { pkiCheckText, pkiText } from "../../src/reports/pki-text.ts";
+import { promoteText } from "../../src/reports/promote-text.ts";
 import type { Report } from "../../src/reports/report.ts";
 import { viewOf } from "../../src/reports/rows.ts";
 import { signText } from "../../src/reports/sign-text.ts";
@@ -124,7 +125,7 @@ describe("what is printed into the log of a CI job", () => {
       case "pki check":
         return pkiCheckText(report);
       case "promote":
-        return "";
+        return promoteText(report);
       default:
         return pkiText(report);
     }

@@ -85,10 +85,10 @@ describe("the Markdown summary of a report", () => {
 
       | | Image | Outcome | Digest | Signatures |
       |---|---|---|---|---|
-      | ❌ | <code>registry.example.com/app</code> | untrusted | <code>sha256&#58;<wbr>abababababababababababababababababababababababababababababababab</code> | refused&#58;<wbr> cosign in tag registry.example.com/app, ecdsa-p256-sha256, by registry.example.com/app · registry.example.com/app, vouched for by registry.example.com/app |
+      | ❌ | <code>registry.example.com/app</code> | untrusted | <code>sha256&#58;<wbr>abababababababababababababababababababababababababababababababab</code> | refused: cosign in tag registry.example.com/app, ecdsa-p256-sha256, by registry.example.com/app · registry.example.com/app, vouched for by registry.example.com/app |
       | ❌ | <code>registry.example.com/app</code> | unsigned | <code>sha256&#58;<wbr>abababababababababababababababababababababababababababababababab</code> |  |
       | ❔ | <code>registry.example.com/app</code> | undetermined |  |  |
-      | ✅ | <code>registry.example.com/app</code> | trusted | <code>sha256&#58;<wbr>abababababababababababababababababababababababababababababababab</code> | trusted&#58;<wbr> cosign in tag registry.example.com/app, ecdsa-p256-sha256, by registry.example.com/app · registry.example.com/app, vouched for by registry.example.com/app<br>refused&#58;<wbr> cosign in tag registry.example.com/app, ecdsa-p256-sha256, by registry.example.com/app · registry.example.com/app, vouched for by registry.example.com/app |
+      | ✅ | <code>registry.example.com/app</code> | trusted | <code>sha256&#58;<wbr>abababababababababababababababababababababababababababababababab</code> | trusted: cosign in tag registry.example.com/app, ecdsa-p256-sha256, by registry.example.com/app · registry.example.com/app, vouched for by registry.example.com/app<br>refused: cosign in tag registry.example.com/app, ecdsa-p256-sha256, by registry.example.com/app · registry.example.com/app, vouched for by registry.example.com/app |
 
       > ⚠️ registry.example.com/app
       >

@@ -157,6 +157,65 @@ function fill(registry: MemoryRegistry, count: number): void {
   putUnder(registry, tag, { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers }, OCI_MANIFEST);
 }
 
+describe("a payload that is foretold", () => {
+  const { bytes } = layerOf("alice");
+  const payload = { mediaType: SIMPLE_SIGNING, digest: digestOf(bytes), size: bytes.length };
+  const getBlob = `GET blob ${payload.digest}`;
+
+  async function foretold(registry: MemoryRegistry, descriptor = payload) {
+    const store = createTagStore(openMemoryRepository(registry), settle, createVirtualTime().host, {
+      foretell: () => descriptor,
+    });
+    registry.requests.length = 0;
+    const { entries, failures } = await store.list(subject.digest);
+    expect(failures).toEqual([]);
+    return { store, entry: entries[0] };
+  }
+
+  async function signed(options: MemoryOptions = {}) {
+    const started = start(options);
+    await started.time.run(started.store.append(subject, layerOf("alice")));
+    return started.registry;
+  }
+
+  it("is asked for together with the tag, and once", async () => {
+    const registry = await signed();
+    const { store, entry } = await foretold(registry);
+    expect(registry.requests).toEqual([getBlob, `GET ${tag}`]);
+    if (entry === undefined) throw new Error("nothing is listed");
+    expect(Buffer.from((await store.fetch(entry, subject.digest)).bytes)).toEqual(Buffer.from(bytes));
+    expect(registry.requests).toEqual([getBlob, `GET ${tag}`]);
+  });
+
+  it("is asked for again when it did not come and a signature names it: no verdict rests on a guess", async () => {
+    const registry = await signed();
+    registry.blobs.delete(payload.digest);
+    const { store, entry } = await foretold(registry);
+    if (entry === undefined) throw new Error("nothing is listed");
+    await expect(store.fetch(entry, subject.digest)).rejects.toMatchObject({ code: "E_BLOB_MISSING" });
+    expect(registry.requests).toEqual([getBlob, `GET ${tag}`, getBlob]);
+  });
+
+  it("is not taken where a signature names another, or another size", async () => {
+    const registry = await signed();
+    const other = Buffer.from("another payload");
+    registry.blobs.set(digestOf(other), other);
+    for (const wrong of [
+      { ...payload, digest: digestOf(other), size: other.length },
+      { ...payload, size: payload.size + 1 },
+    ]) {
+      const { store, entry } = await foretold(registry, wrong);
+      if (entry === undefined) throw new Error("nothing is listed");
+      expect(Buffer.from((await store.fetch(entry, subject.digest)).bytes)).toEqual(Buffer.from(bytes));
+    }
+  });
+
+  it("that is not there is no failure of a listing in which nothing names it", async () => {
+    const registry = createMemoryRegistry();
+    expect((await foretold(registry)).entry).toBeUndefined();
+  });
+});
+
 describe("a tag that cannot be read", () => {
   it.each(["E_REGISTRY_THROTTLED", "E_NETWORK", "E_REGISTRY_DENIED", "E_MANIFEST_INVALID"] as const)(
     "is a failure with the code %s, not an empty place",

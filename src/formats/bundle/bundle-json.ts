@@ -1,7 +1,7 @@
-import { z } from "zod";
 import { CountersignError } from "../../model/errors.ts";
 import { LIMITS } from "../../model/limits.ts";
 import { SIGSTORE_BUNDLE } from "../../model/media-types.ts";
+import { anything, listOf, objectOf, optional, readShape, type Shape, text, Unfit } from "../../model/shape.ts";
 import { parseStrictJson } from "../../model/strict-json.ts";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 
@@ -9,8 +9,10 @@ import { decodeBase64, encodeBase64 } from "../base64.ts";
 export interface SigstoreBundle {
   readonly material: KeyMaterial;
   readonly envelope: Envelope;
+  /** DER TimeStampResp (RFC 3161), over the octets of the signature. */
+  readonly timestamps: readonly Uint8Array[];
   /** What else it holds that is read but not verified here. */
-  readonly unverified: { readonly logEntries: number; readonly timestamps: number };
+  readonly unverified: { readonly logEntries: number };
 }
 
 export type KeyMaterial =
@@ -30,13 +32,15 @@ export interface Envelope {
 /** The two ways in which v0.3 is written. */
 const mediaTypes: readonly string[] = [SIGSTORE_BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3"];
 const MAX_LOG_ENTRIES = 32;
-const MAX_TIMESTAMPS = 32;
 
 /** The JSON of a bundle, UTF-8, as protobuf's JSON mapping has it; the same bundle gives the same bytes. */
-export function encodeBundle({ material, envelope }: Omit<SigstoreBundle, "unverified">): Uint8Array {
+export function encodeBundle({ material, envelope, timestamps }: Omit<SigstoreBundle, "unverified">): Uint8Array {
   const document = {
     mediaType: SIGSTORE_BUNDLE,
-    verificationMaterial: encodeMaterial(material),
+    verificationMaterial: {
+      ...encodeMaterial(material),
+      ...(timestamps.length > 0 && { timestampVerificationData: encodeTimestamps(timestamps) }),
+    },
     dsseEnvelope: {
       payload: encodeBase64(envelope.payload),
       payloadType: envelope.payloadType,
@@ -44,6 +48,10 @@ export function encodeBundle({ material, envelope }: Omit<SigstoreBundle, "unver
     },
   };
   return new TextEncoder().encode(JSON.stringify(document));
+}
+
+function encodeTimestamps(timestamps: readonly Uint8Array[]): object {
+  return { rfc3161Timestamps: timestamps.map((response) => ({ signedTimestamp: encodeBase64(response) })) };
 }
 
 function encodeMaterial(material: KeyMaterial): object {
@@ -58,33 +66,35 @@ function encodeMaterial(material: KeyMaterial): object {
   }
 }
 
-const bytes = z.string().transform((text, context) => {
-  const decoded = decodeBase64(text, { lenient: true });
+const bytes: Shape<Uint8Array> = (value, path) => {
+  const decoded = decodeBase64(text()(value, path), { lenient: true });
   if (decoded !== undefined && decoded.length > 0) return decoded;
-  context.addIssue({ code: "custom", message: decoded === undefined ? "not base64" : "empty" });
-  return z.NEVER;
+  throw new Unfit(path, decoded === undefined ? "not base64" : "empty");
+};
+const certificate = objectOf({ rawBytes: bytes });
+const timestamps = objectOf({
+  rfc3161Timestamps: optional(listOf(objectOf({ signedTimestamp: optional(bytes) }), 0, LIMITS.timestamps)),
 });
-const certificate = z.object({ rawBytes: bytes });
-const timestamps = z.object({ rfc3161Timestamps: z.array(z.unknown()).max(MAX_TIMESTAMPS).nullish() });
+const material = objectOf({
+  publicKey: optional(objectOf({ hint: optional(text(0, 1024)) })),
+  certificate: optional(certificate),
+  x509CertificateChain: optional(objectOf({ certificates: listOf(certificate, 1, LIMITS.certificates) })),
+  tlogEntries: optional(listOf(anything, 0, MAX_LOG_ENTRIES)),
+  timestampVerificationData: optional(timestamps),
+});
+const oneSignature: Shape<readonly { readonly sig: Uint8Array }[]> = (value, path) => {
+  if (Array.isArray(value) && value.length !== 1) {
+    throw new Unfit(path, "an envelope in a bundle has exactly one signature");
+  }
+  return listOf(objectOf({ sig: bytes }))(value, path);
+};
 
 /** Members that are not known are passed over: newer writers may add some, and nothing here rests on their absence. */
-const schema = z.object({
-  mediaType: z.string(),
-  verificationMaterial: z.object({
-    publicKey: z.object({ hint: z.string().max(1024).nullish() }).nullish(),
-    certificate: certificate.nullish(),
-    x509CertificateChain: z.object({ certificates: z.array(certificate).min(1).max(LIMITS.certificates) }).nullish(),
-    tlogEntries: z.array(z.unknown()).max(MAX_LOG_ENTRIES).nullish(),
-    timestampVerificationData: timestamps.nullish(),
-  }),
-  dsseEnvelope: z
-    .object({
-      payload: bytes,
-      payloadType: z.string().min(1).max(255),
-      signatures: z.array(z.object({ sig: bytes })).length(1, "an envelope in a bundle has exactly one signature"),
-    })
-    .nullish(),
-  messageSignature: z.unknown().optional(),
+const bundle = objectOf({
+  mediaType: text(),
+  verificationMaterial: material,
+  dsseEnvelope: optional(objectOf({ payload: bytes, payloadType: text(1, 255), signatures: oneSignature })),
+  messageSignature: anything,
 });
 
 /**
@@ -97,12 +107,12 @@ export function decodeBundle(source: Uint8Array): SigstoreBundle {
     throw new CountersignError("E_TOO_LARGE", `the bundle has ${source.length} bytes, more than ${LIMITS.bundle}`);
   }
   const document = parseStrictJson(source, { maxDepth: 64, code: "E_SIGNATURE_MALFORMED", what: "the bundle" });
-  const parsed = schema.safeParse(document);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw malformed(`${issue?.path.join(".") || "the bundle"} is not as a Sigstore bundle has it: ${issue?.message}`);
+  const parsed = readShape(bundle, document);
+  if ("unfit" in parsed) {
+    const { path, message } = parsed.unfit;
+    throw malformed(`${path || "the bundle"} is not as a Sigstore bundle has it: ${message}`);
   }
-  const { mediaType, verificationMaterial, dsseEnvelope, messageSignature } = parsed.data;
+  const { mediaType, verificationMaterial, dsseEnvelope, messageSignature } = parsed.value;
   if (!mediaTypes.includes(mediaType)) {
     throw new CountersignError(
       "E_FORMAT_UNSUPPORTED",
@@ -120,14 +130,15 @@ export function decodeBundle(source: Uint8Array): SigstoreBundle {
   return {
     material: decodeMaterial(verificationMaterial),
     envelope: { payloadType: dsseEnvelope.payloadType, payload: dsseEnvelope.payload, signature: signature.sig },
-    unverified: {
-      logEntries: verificationMaterial.tlogEntries?.length ?? 0,
-      timestamps: verificationMaterial.timestampVerificationData?.rfc3161Timestamps?.length ?? 0,
-    },
+    timestamps: (verificationMaterial.timestampVerificationData?.rfc3161Timestamps ?? []).map(
+      // One without a value never verifies, and counts as such where time stamps count.
+      ({ signedTimestamp }) => signedTimestamp ?? new Uint8Array(),
+    ),
+    unverified: { logEntries: verificationMaterial.tlogEntries?.length ?? 0 },
   };
 }
 
-function decodeMaterial(found: z.infer<typeof schema>["verificationMaterial"]): KeyMaterial {
+function decodeMaterial(found: ReturnType<typeof material>): KeyMaterial {
   const materials: KeyMaterial[] = [];
   if (found.publicKey) materials.push({ kind: "public-key", hint: found.publicKey.hint ?? "" });
   if (found.certificate) materials.push({ kind: "certificate", certificate: found.certificate.rawBytes });

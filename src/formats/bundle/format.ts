@@ -16,6 +16,7 @@ import {
 import type { Evidence, PublicMaterial, Stored } from "../../model/signature.ts";
 import { parseCertificate } from "../../trust/certificate.ts";
 import { isSelfIssued } from "../../trust/path-building.ts";
+import { responseOf, tokenOf } from "../../trust/time-stamp-response.ts";
 import { decodeCertificates, encodeCertificates } from "../certificates.ts";
 import { checkEvidence, keyHintOf } from "../check.ts";
 import { chooseAlgorithm, signatureEncoding } from "../choose-algorithm.ts";
@@ -64,7 +65,7 @@ export const bundleFormat: Format = {
       encoding: signatureEncoding(algorithm),
     };
   },
-  assemble(prepared, signature, material, options) {
+  assemble(prepared, signature, material, options, testimony = []) {
     const { payloadType, payload } = decodePreAuthEncoding(prepared.bytes);
     const issuers = material.chain.slice(1);
     return {
@@ -74,6 +75,7 @@ export const bundleFormat: Format = {
       bytes: encodeBundle({
         material: keyMaterial(material, options),
         envelope: { payloadType, payload, signature },
+        timestamps: testimony.map(({ token }) => responseOf(token)),
       }),
       annotations: {
         [BUNDLE_CONTENT]: "dsse-envelope",
@@ -115,7 +117,7 @@ function decode({ place, mediaType, bytes, annotations }: Stored): Evidence {
       `a blob of type ${JSON.stringify(mediaType.slice(0, 120))} is no bundle`,
     );
   }
-  const { material, envelope } = decodeBundle(bytes);
+  const { material, envelope, timestamps } = decodeBundle(bytes);
   ensureStatement(envelope.payloadType);
   return {
     format: "bundle",
@@ -124,6 +126,7 @@ function decode({ place, mediaType, bytes, annotations }: Stored): Evidence {
     signature: envelope.signature,
     certificates: certificatesOf(material, annotations[COSIGN_CHAIN]),
     ...(material.kind === "public-key" && { keyHint: material.hint }),
+    timestamps: timestamps.map(tokenOf),
     claims: decodeStatement(envelope.payload),
   };
 }

@@ -1,10 +1,10 @@
-import { z } from "zod";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "../../model/digest.ts";
 import { CountersignError } from "../../model/errors.ts";
 import { COSIGN_SIGN_PREDICATE, IN_TOTO_STATEMENT } from "../../model/media-types.ts";
+import { anyObject, listOf, mapOf, objectOf, optional, readShape, refined, text } from "../../model/shape.ts";
 import type { Claims } from "../../model/signature.ts";
 import { parseStrictJson } from "../../model/strict-json.ts";
-import { anyObject, textsOf } from "../claimed-annotations.ts";
+import { textsOf } from "../claimed-annotations.ts";
 
 /** Statement v0.1 differs only in where its predicates were defined: attestations of that age are told from signatures all the same. */
 const statementTypes: readonly string[] = [IN_TOTO_STATEMENT, "https://in-toto.io/Statement/v0.1"];
@@ -21,30 +21,31 @@ export function encodeStatement(digest: Digest, annotations: Readonly<Record<str
     digest: { [digestAlgorithm(digest)]: digestHex(digest) },
     ...(claims.length > 0 && { annotations: Object.fromEntries(claims) }),
   };
-  const statement = {
+  const document = {
     _type: IN_TOTO_STATEMENT,
     subject: [subject],
     predicateType: COSIGN_SIGN_PREDICATE,
     predicate: {},
   };
-  return new TextEncoder().encode(JSON.stringify(statement));
+  return new TextEncoder().encode(JSON.stringify(document));
 }
 
 /** Members that are not read here are a predicate's or a subject's own; in-toto asks readers to pass over what they do not know. */
-const schema = z.object({
-  _type: z.string().refine((type) => statementTypes.includes(type), "not an in-toto statement"),
-  subject: z
-    .array(
-      z.object({
-        digest: z
-          .record(z.string(), z.string())
-          .refine((digests) => Object.keys(digests).length <= MAX_DIGESTS, `more than ${MAX_DIGESTS} digests`),
-        annotations: anyObject.nullish(),
-      }),
-    )
-    .min(1)
-    .max(MAX_SUBJECTS),
-  predicateType: z.string().min(1),
+const statement = objectOf({
+  _type: refined(text(), (type) => statementTypes.includes(type), "not an in-toto statement"),
+  subject: listOf(
+    objectOf({
+      digest: refined(
+        mapOf(text()),
+        (digests) => Object.keys(digests).length <= MAX_DIGESTS,
+        `more than ${MAX_DIGESTS} digests`,
+      ),
+      annotations: optional(anyObject),
+    }),
+    1,
+    MAX_SUBJECTS,
+  ),
+  predicateType: text(1),
 });
 
 /**
@@ -54,16 +55,15 @@ const schema = z.object({
  */
 export function decodeStatement(bytes: Uint8Array): Claims {
   const document = parseStrictJson(bytes, { maxDepth: 64, code: "E_PAYLOAD_MALFORMED", what: "the statement" });
-  const parsed = schema.safeParse(document);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const path = issue?.path.join(".") || "the statement";
+  const parsed = readShape(statement, document);
+  if ("unfit" in parsed) {
+    const { path, message } = parsed.unfit;
     throw new CountersignError(
       "E_PAYLOAD_MALFORMED",
-      `${path} is not as an in-toto statement has it: ${issue?.message}`,
+      `${path || "the statement"} is not as an in-toto statement has it: ${message}`,
     );
   }
-  const { subject: subjects, predicateType } = parsed.data;
+  const { subject: subjects, predicateType } = parsed.value;
   return {
     digests: subjects.flatMap(({ digest }) => manifestDigests(digest)),
     annotations: sharedTexts(subjects.map(({ annotations }) => textsOf(annotations ?? {}))),

@@ -3,7 +3,13 @@ import type { Subject } from "../../model/descriptor.ts";
 import { digestAlgorithm } from "../../model/digest.ts";
 import { CountersignError } from "../../model/errors.ts";
 import type { Format, SigningOptions } from "../../model/format.ts";
-import { COSIGN_CERTIFICATE, COSIGN_CHAIN, COSIGN_SIGNATURE, SIMPLE_SIGNING } from "../../model/media-types.ts";
+import {
+  COSIGN_CERTIFICATE,
+  COSIGN_CHAIN,
+  COSIGN_SIGNATURE,
+  COSIGN_TIMESTAMP,
+  SIMPLE_SIGNING,
+} from "../../model/media-types.ts";
 import type { Evidence, Stored } from "../../model/signature.ts";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 import { decodeCertificates, encodeCertificates } from "../certificates.ts";
@@ -12,6 +18,7 @@ import { chooseAlgorithm, signatureEncoding } from "../choose-algorithm.ts";
 import { orMalformed } from "../malformed.ts";
 import { chainAnnotation } from "./chain-annotation.ts";
 import { decodePayload, encodePayload, PAYLOAD_TYPE } from "./payload.ts";
+import { decodeTimestamps, encodeTimestamp } from "./timestamp-annotation.ts";
 
 /** What `cosign verify` accepts without being told: SHA-256 whatever the key. */
 const preferred: readonly Algorithm[] = [
@@ -39,7 +46,7 @@ export const cosignFormat: Format = {
       encoding: signatureEncoding(algorithm),
     };
   },
-  assemble(prepared, signature, { chain }) {
+  assemble(prepared, signature, { chain }, _options, [testimony] = []) {
     const [leaf, ...issuers] = chain;
     return {
       format: "cosign",
@@ -48,6 +55,7 @@ export const cosignFormat: Format = {
       annotations: {
         [COSIGN_SIGNATURE]: encodeBase64(signature),
         ...(leaf && { [COSIGN_CERTIFICATE]: encodeCertificates([leaf]), [COSIGN_CHAIN]: chainAnnotation(issuers) }),
+        ...(testimony && { [COSIGN_TIMESTAMP]: encodeTimestamp(testimony.token) }),
       },
     };
   },
@@ -75,6 +83,7 @@ function decode({ place, bytes, annotations }: Stored): Evidence {
     signed: bytes,
     signature: decodeSignature(annotations[COSIGN_SIGNATURE]),
     certificates: decodeChain(annotations[COSIGN_CERTIFICATE], annotations[COSIGN_CHAIN]),
+    timestamps: decodeTimestamps(annotations[COSIGN_TIMESTAMP]),
     claims: decodePayload(bytes),
   };
 }

@@ -1,11 +1,11 @@
-import { z } from "zod";
 import { type Digest, isDigest } from "../../model/digest.ts";
 import { CountersignError } from "../../model/errors.ts";
 import { LIMITS } from "../../model/limits.ts";
+import { anyObject, optional, readShape, refined, strictObjectOf, text } from "../../model/shape.ts";
 import type { Claims } from "../../model/signature.ts";
 import { parseStrictJson } from "../../model/strict-json.ts";
-import { anyObject, textsOf } from "../claimed-annotations.ts";
-import { goString, goStringMap } from "./go-json.ts";
+import { textsOf } from "../claimed-annotations.ts";
+import { goString, goStringMap } from "../go-json.ts";
 
 /** `critical.type` of an image signature (cosign specs/SIGNATURE_SPEC.md). */
 export const PAYLOAD_TYPE = "cosign container image signature";
@@ -31,13 +31,13 @@ export function encodePayload({ reference, digest, annotations }: PayloadParts):
 }
 
 /** What is critical must be understood, so nothing else may stand there; `optional` is anybody's. */
-const schema = z.strictObject({
-  critical: z.strictObject({
-    identity: z.strictObject({ "docker-reference": z.string() }),
-    image: z.strictObject({ "docker-manifest-digest": z.string().refine(isDigest, "not a digest") }),
-    type: z.string(),
+const payload = strictObjectOf({
+  critical: strictObjectOf({
+    identity: strictObjectOf({ "docker-reference": text() }),
+    image: strictObjectOf({ "docker-manifest-digest": refined(text(), isDigest, "not a digest") }),
+    type: text(),
   }),
-  optional: anyObject.nullish(),
+  optional: optional(anyObject),
 });
 
 /**
@@ -49,20 +49,19 @@ export function decodePayload(bytes: Uint8Array): Claims {
     throw new CountersignError("E_TOO_LARGE", `the payload has ${bytes.length} bytes, more than ${LIMITS.payload}`);
   }
   const document = parseStrictJson(bytes, { maxDepth: 32, code: "E_PAYLOAD_MALFORMED", what: "the payload" });
-  const parsed = schema.safeParse(document);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const path = issue?.path.join(".") || "the payload";
+  const parsed = readShape(payload, document);
+  if ("unfit" in parsed) {
+    const { path, message } = parsed.unfit;
     throw new CountersignError(
       "E_PAYLOAD_MALFORMED",
-      `${path} is not as a simple-signing payload has it: ${issue?.message}`,
+      `${path || "the payload"} is not as a simple-signing payload has it: ${message}`,
     );
   }
-  const { critical, optional } = parsed.data;
+  const { critical, optional: others } = parsed.value;
   return {
     digests: [critical.image["docker-manifest-digest"]],
     reference: critical.identity["docker-reference"],
-    annotations: textsOf(optional ?? {}),
+    annotations: textsOf(others ?? {}),
     type: critical.type,
   };
 }

@@ -24,6 +24,7 @@ const material: fc.Arbitrary<KeyMaterial> = fc.oneof(
 const bundle = fc.record({
   material,
   envelope: fc.record({ payloadType: text, payload: bytes, signature: bytes }),
+  timestamps: fc.array(bytes, { maxLength: 3 }),
 });
 
 describe("a bundle that was written", () => {
@@ -31,7 +32,7 @@ describe("a bundle that was written", () => {
     fc.assert(
       fc.property(bundle, (value) => {
         const written = encodeBundle(value);
-        expect(decodeBundle(written)).toEqual({ ...value, unverified: { logEntries: 0, timestamps: 0 } });
+        expect(decodeBundle(written)).toEqual({ ...value, unverified: { logEntries: 0 } });
         expect(encodeBundle(decodeBundle(written))).toEqual(written);
       }),
     );
@@ -39,13 +40,19 @@ describe("a bundle that was written", () => {
 
   it("is one to Sigstore's own library", () => {
     fc.assert(
-      fc.property(bundle, ({ material, envelope }) => {
+      fc.property(bundle, ({ material, envelope, timestamps }) => {
         fc.pre(material.kind !== "chain");
-        const parsed = bundleFromJSON(JSON.parse(Buffer.from(encodeBundle({ material, envelope })).toString()));
+        const parsed = bundleFromJSON(
+          JSON.parse(Buffer.from(encodeBundle({ material, envelope, timestamps })).toString()),
+        );
         expect(parsed.mediaType).toBe(SIGSTORE_BUNDLE);
         if (!isBundleWithDsseEnvelope(parsed)) throw new Error("no envelope");
         const { payload, payloadType, signatures } = parsed.content.dsseEnvelope;
         expect([Buffer.from(payload), payloadType]).toEqual([Buffer.from(envelope.payload), envelope.payloadType]);
+        const stamped = parsed.verificationMaterial.timestampVerificationData?.rfc3161Timestamps ?? [];
+        expect(stamped.map(({ signedTimestamp }) => Buffer.from(signedTimestamp))).toEqual(
+          timestamps.map((one) => Buffer.from(one)),
+        );
         expect(signatures.map(({ sig }) => Buffer.from(sig))).toEqual([Buffer.from(envelope.signature)]);
       }),
     );
@@ -69,13 +76,15 @@ describe("reading a bundle", () => {
     expect([...envelope.signature]).toEqual([0xfb, 0xff]);
   });
 
-  it("counts what it does not verify", () => {
+  it("counts log entries, which it does not verify, and keeps time stamps, also one without a value", () => {
     const verificationMaterial = {
       ...document.verificationMaterial,
       tlogEntries: [{ logIndex: "1" }],
       timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: "AA==" }, {}] },
     };
-    expect(read({ ...document, verificationMaterial }).unverified).toEqual({ logEntries: 1, timestamps: 2 });
+    const { unverified, timestamps } = read({ ...document, verificationMaterial });
+    expect(unverified).toEqual({ logEntries: 1 });
+    expect(timestamps).toEqual([Uint8Array.of(0), new Uint8Array()]);
   });
 
   const envelope = document.dsseEnvelope;

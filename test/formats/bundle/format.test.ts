@@ -46,7 +46,7 @@ function signed(payloadType: string, payload: Uint8Array): Artefact {
     encoding: "der",
   } as const;
   const envelope = { payloadType, payload, signature: signPrepared(prepared, key) };
-  const bytes = encodeBundle({ material: { kind: "public-key", hint: "" }, envelope });
+  const bytes = encodeBundle({ material: { kind: "public-key", hint: "" }, envelope, timestamps: [] });
   return { format: "bundle", mediaType: SIGSTORE_BUNDLE, artifactType: SIGSTORE_BUNDLE, bytes, annotations: {} };
 }
 
