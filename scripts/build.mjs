@@ -2,6 +2,7 @@
 // Builds dist/ from src/: tsc (types checked) -> build/, esbuild joins what is loaded together -> build/joined/, ncc adds the
 // packages -> one small index.js and a chunk for each import(), esbuild minifies them all. The same sources give the same bytes in every folder: CI rebuilds and compares.
 import * as childProcess from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -110,6 +111,12 @@ function context(source, index) {
   return source.slice(Math.max(0, index - 60), index + 60);
 }
 
+/** JSON: SHA-256 in hex by file name. */
+function hashes(files) {
+  const entries = [...files].map(([name, text]) => [name, createHash("sha256").update(text).digest("hex")]);
+  return `${JSON.stringify(Object.fromEntries(entries.sort()), null, 1)}\n`;
+}
+
 function write(files) {
   const fresh = path.join(root, "build", "dist");
   rmSync(fresh, { recursive: true, force: true });
@@ -134,6 +141,8 @@ for (const [name, word] of [
 }
 program.set("package.json", `${JSON.stringify({ type: "commonjs" })}\n`);
 program.set("licenses.txt", renderNotices(packages, readFileSync("LICENSE", "utf8")));
+// Last: who gets dist/ file by file learns from it which there are, and what each must be.
+program.set("files.json", hashes(program));
 write(program);
 
 const bytes = [...program.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);

@@ -4,10 +4,12 @@ import type { PkiCheckReport, PkiReport } from "./pki-report.ts";
 import type {
   AttachReport,
   ListReport,
+  LoadReport,
   PayloadReport,
   Problem,
   PromoteReport,
   Report,
+  SaveReport,
   SignReport,
   VerifyReport,
 } from "./report.ts";
@@ -35,6 +37,9 @@ export function viewOf(report: Report): ReportView {
       return payloadView(report);
     case "list":
       return listView(report);
+    case "save":
+    case "load":
+      return carryView(report);
     case "pki check":
       return pkiCheckView(report);
     default:
@@ -127,10 +132,7 @@ function promoteView({ operation, dryRun, images, warnings }: PromoteReport): Re
       outcome: ok ? "ok" : refused ? "refused" : "undetermined",
       state: tag === null ? status : `${status}, tag ${tag.status}`,
       signatures: [
-        ...attachments.map(
-          ({ kind, format, artifactType, place, status }) =>
-            `${status}: ${kind} ${format ?? artifactType ?? "of unknown kind"} in ${placeText(place)}`,
-        ),
+        ...attachments.map(attachmentText),
         ...resigned.map(({ status, format, algorithm, signer }) => {
           return `${status}: signature ${format}, ${algorithm}, ${signerText(signer)}`;
         }),
@@ -140,6 +142,34 @@ function promoteView({ operation, dryRun, images, warnings }: PromoteReport): Re
   });
   const note = dryRun ? { note: "A plan: nothing was written." } : {};
   return { operation, verdict: worstOf(rows), noun: "image", rows, warnings, ...note };
+}
+
+function carryView({ operation, images, warnings }: SaveReport | LoadReport): ReportView {
+  const rows = images.map((image): Row => {
+    const { reference, digest, status, attachments, errors } = image;
+    const state = "tag" in image && image.tag !== null ? `${status}, tag ${image.tag.status}` : status;
+    return {
+      name: reference,
+      reference,
+      digest,
+      outcome: outcomeOfProblems(errors),
+      state,
+      signatures: attachments.map(attachmentText),
+      reasons: problemReasons(errors),
+    };
+  });
+  const note = "Carried as it is; nothing here has been verified.";
+  return { operation, verdict: worstOf(rows), noun: "image", rows, warnings, note };
+}
+
+function attachmentText({
+  kind,
+  format,
+  artifactType,
+  place,
+  status,
+}: PromoteReport["images"][number]["attachments"][number]): string {
+  return `${status}: ${kind} ${format ?? artifactType ?? "of unknown kind"} in ${placeText(place)}`;
 }
 
 function payloadView({ operation, reference, digest, format, size, warnings }: PayloadReport): ReportView {

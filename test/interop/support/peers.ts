@@ -11,6 +11,7 @@ export const PEERS = [
   "act",
   "gitlab-ci-local",
   "make",
+  "rsync",
   "docker-registry",
   "skopeo",
   "gpg",
