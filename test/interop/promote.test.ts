@@ -29,8 +29,9 @@ async function tagOf(host: string, repository: string, tag: string): Promise<str
   return answer.status === 200 ? answer.headers.get("docker-content-digest") : null;
 }
 
+/** From each kind of registry to the other. */
 const pairs = REGISTRIES.flatMap((from) =>
-  REGISTRIES.map((to) => ({ from, to, title: `from ${from.name} to ${to.name}` })),
+  REGISTRIES.filter((to) => to !== from).map((to) => ({ from, to, title: `from ${from.name} to ${to.name}` })),
 );
 
 describeWithPeer(["docker-registry", "cosign"], "what cosign has signed, promoted", () => {
@@ -129,14 +130,7 @@ describeWithPeer(["docker-registry", "cosign"], "a promotion that is killed", ()
     [source, registry] = await Promise.all([kind.start(), kind.start()]);
     for (const seed of ["old", "new"]) images.push(await pushLarge(source.host, seed));
     const signed = await runCountersign(
-      [
-        "sign",
-        "--key",
-        fileOf(key.privateKey),
-        "--format",
-        "cosign,bundle",
-        ...images.map(({ reference }) => reference),
-      ],
+      ["sign", "--key", fileOf(key.privateKey), "--format", "cosign", ...images.map(({ reference }) => reference)],
       { env: { COSIGN_PASSWORD: cosignPassword } },
     );
     expect(signed.exitCode, signed.stderr).toBe(0);
@@ -165,8 +159,12 @@ describeWithPeer(["docker-registry", "cosign"], "a promotion that is killed", ()
 
   it(`at any of ${KILLS} moments leaves the tag at the old image or at a new one that verifies, and the next run completes`, async () => {
     const [older = raise(), newer = raise()] = images;
+    // How long one takes while as many others are under way as below.
     const start = Date.now();
-    expect(await killed(promotion(newer, "measure/app"), 60_000)).toBe(0);
+    const measured = await Promise.all(
+      Array.from({ length: LANES }, (_, number) => killed(promotion(newer, `measure${number}/app`), 60_000)),
+    );
+    expect(measured).toEqual(measured.map(() => 0));
     const whole = Date.now() - start;
     const endings: (NodeJS.Signals | number | null)[] = [];
     const found = { old: 0, new: 0 };
@@ -181,7 +179,7 @@ describeWithPeer(["docker-registry", "cosign"], "a promotion that is killed", ()
         // Every other tag is new.
         const old = turn % 2 === 0 ? older.digest : null;
         if (old !== null) await inProcess(promotion(older, name));
-        endings.push(await killed(promotion(newer, name), whole * (0.2 + Math.random())));
+        endings.push(await killed(promotion(newer, name), whole * (0.1 + 1.2 * Math.random())));
         const now = await tagOf(registry.host, name, "release");
         expect([old, newer.digest]).toContain(now);
         found[now === old ? "old" : "new"] += 1;
@@ -198,7 +196,7 @@ describeWithPeer(["docker-registry", "cosign"], "a promotion that is killed", ()
     // Many die in the middle; that some tags have moved shows that the moments reach to the end.
     expect(endings.filter((how) => how === "SIGKILL").length).toBeGreaterThan(KILLS / 4);
     expect(Math.min(found.old, found.new)).toBeGreaterThan(0);
-  }, 240_000);
+  }, 600_000);
 });
 
 /** Layers that take a moment to move. */

@@ -13,6 +13,7 @@ import { createRegistry } from "../../src/oci/registry-client.ts";
 import type { StreamingRepository } from "../../src/oci/repository.ts";
 import { createExchange, type HttpOptions } from "../../src/platform/http.ts";
 import { createNodeHost } from "../../src/platform/node-host.ts";
+import { withTokenAuth } from "../support/authentication.ts";
 import {
   type FaultRule,
   redirect,
@@ -241,6 +242,29 @@ describe("copying within one registry", () => {
     const open = client({ perOrigin: 1 });
     const tally = await copy(open(registry, "staging/app"), open(registry, "prod/app"), "1");
     expect(tally).toMatchObject({ manifests: 3, blobs: 4, mounted: 0 });
+  });
+});
+
+describe("copying within one registry that wants tokens", () => {
+  it("asks for one that may read the source and write the destination, and mounts with it", async () => {
+    const account = { username: "ci", password: "secret" };
+    const guard = withTokenAuth({ account, anonymousPull: false });
+    const registry = await startRegistry({ wrap: [guard] });
+    closers.push(registry.close);
+    await pushImage(storageSink(registry.storage, "staging/app"), { tag: "1" });
+    const exchange = createExchange();
+    closers.push(exchange.close);
+    const credentials = { find: async () => ({ kind: "password", ...account, source: "the test" }) as const };
+    const opened = createRegistry({ exchange, host, credentials });
+    const at = (repository: string) =>
+      opened.repository({ registry: registry.host, repository }, { actions: "pull,push" });
+    expect(await copy(at("staging/app"), at("prod/app"), "1")).toMatchObject({ mounted: 2, blobs: 0 });
+    const asked = registry.requests
+      .filter(({ path }) => path.startsWith("/token"))
+      .map(({ path }) => decodeURIComponent(path));
+    expect(
+      asked.some((path) => /scope=repository:prod\/app:pull,push&scope=repository:staging\/app:pull$/.test(path)),
+    ).toBe(true);
   });
 });
 

@@ -13,6 +13,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 import { describe, expect, it } from "vitest";
+import { CountersignError } from "../../src/model/errors.ts";
 import type { Command } from "../../src/platform/host.ts";
 import { createNodeHost } from "../../src/platform/node-host.ts";
 import { serve } from "../../src/platform/serve.ts";
@@ -48,6 +49,32 @@ describe("reading a file", () => {
       code: "E_FILE_UNREADABLE",
       hint: "name a file, not a folder",
     });
+  });
+});
+
+describe("streaming a file", () => {
+  const large = Buffer.alloc(700_000, "stream");
+
+  it("gives and takes it in pieces, and tells its size", async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "from"), large);
+    expect(await files.size(join(folder, "from"))).toBe(large.length);
+    expect(await files.size(join(folder, "none"))).toBeUndefined();
+    await files.writeFrom(join(folder, "deep", "to"), files.open(join(folder, "from")));
+    expect(Buffer.from(await files.read(join(folder, "deep", "to"), large.length)).equals(large)).toBe(true);
+  });
+
+  it("leaves nothing of what broke off, and throws why", async () => {
+    const folder = temporaryFolder();
+    const breaking = async function* () {
+      yield large;
+      throw new CountersignError("E_NETWORK", "broken");
+    };
+    await expect(files.writeFrom(join(folder, "to"), breaking())).rejects.toMatchObject({ code: "E_NETWORK" });
+    expect(await files.list(folder)).toEqual([]);
+    await expect(async () => {
+      for await (const _ of files.open(join(folder, "none")));
+    }).rejects.toMatchObject({ code: "E_FILE_UNREADABLE" });
   });
 });
 
