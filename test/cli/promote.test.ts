@@ -639,7 +639,7 @@ describe("wrong use", () => {
     [
       "three images",
       [...trust, "a.example/app:1", "b.example/app:1", "c.example/app:1"],
-      "of one source to one destination",
+      "Expected 2 arguments but got 3",
     ],
     ["an empty name", [...trust, "a.example/app:1", ""], "of one source to one destination"],
     [
@@ -730,7 +730,7 @@ describe("a registry that faults once, at any of its requests", () => {
       const template = await start({ referrersApi: false });
       const image = await pushImage(storageSink(template.storage, "app"), { tag: "1" });
       await sign(`${template.host}/app:1`, "--format", "cosign");
-      for (let turn = 1; ; turn += step) {
+      for (let turn = 1; ; turn += side === "source" ? step + 1 : step) {
         const rule: FaultRule = { nth: turn, fault };
         const from = await start({ referrersApi: false }, side === "source" ? [rule] : []);
         const to = await start({ referrersApi: false }, side === "destination" ? [rule] : []);
