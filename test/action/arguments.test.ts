@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { commandLineOf } from "../../src/action/arguments.ts";
 import type { CommandName, InputName } from "../../src/action/input-table.ts";
@@ -93,6 +94,18 @@ describe("the command line that inputs make", () => {
     expect(() => lineOf("sign", { key: "old.key\nnew.key" })).toThrow("key takes one line");
   });
 
+  it("has no flag but those of its inputs, whatever they hold", () => {
+    const value = fc.string({ unit: "grapheme" }).filter((text) => !/[\r\n]/.test(text));
+    fc.assert(
+      fc.property(value, value, (format, password) => {
+        const { args, env } = lineOf("sign", { format, "registry-password": `${password}x` });
+        expect(args[1]).toBe(`--format=${format}`);
+        expect(args.slice(3)).toEqual(["--", "r.test/app:1"]);
+        if (!password.startsWith("env://")) expect(Object.values(env)).toEqual([`${password}x`]);
+      }),
+    );
+  });
+
   it.each([
     ["a second line", { format: "cosign\n--key=x" }, "format takes one line"],
     ["standard input, which a step has not", { key: "-" }, "key: - would read standard input"],
@@ -139,6 +152,21 @@ describe("what is hidden from the log", () => {
   it("is no public key, path or word: a reader must see what was trusted", () => {
     expect(secrets("verify", { key: publicPem, "ca-roots": publicPem })).toEqual([]);
     expect(secrets("sign", { key: "signing.key", "signer-token": "github-actions" })).toEqual([]);
+  });
+
+  it("is of any secret the whole and each line, whatever is in it", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "grapheme", minLength: 1 }),
+        fc.array(fc.stringMatching(/^[A-Za-z0-9+/]{4,64}$/)),
+        (word, lines) => {
+          const passphrase = [word, ...lines].join("\n");
+          const hidden = secrets("sign", { passphrase: `x${passphrase}` });
+          expect(hidden).toContain(`x${passphrase}`);
+          for (const line of lines) expect(hidden).toContain(line);
+        },
+      ),
+    );
   });
 
   it("does not take a long path for a key", () => {

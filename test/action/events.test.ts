@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { refuseUntrustedEvent } from "../../src/action/events.ts";
 import { createNodeHost } from "../../src/platform/node-host.ts";
@@ -77,6 +78,19 @@ describe("signing on an event of GitHub", () => {
     ["a name where a number belongs", pullRequest("own/own")],
   ])("is refused when a pull request comes with %s: what cannot be read is not trusted", async (_, payload) => {
     expect(await answer("pull_request", payload)).toContain("does not say where it comes from");
+  });
+
+  it("goes on for no payload but one that says that it is the repository's own", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom("pull_request", "workflow_run"),
+        fc.oneof(fc.jsonValue(), fc.record({ repository: fc.jsonValue(), pull_request: fc.jsonValue() })),
+        async (event, payload) => {
+          expect(await answer(event, JSON.stringify(payload))).toContain("sign is refused on");
+        },
+      ),
+      { numRuns: 50 },
+    );
   });
 
   it("is refused when the runner names no event", async () => {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { COMMANDS, INPUTS, type InputName } from "../../src/action/input-table.ts";
 import { loadInputs } from "../../src/action/inputs.ts";
@@ -99,6 +100,29 @@ describe("an input that is given and empty", () => {
 
   it("can be left out by a word, for workflows that hand inputs on", () => {
     expect(load({ command: "sign", key: "unset" }).given.has("key")).toBe(false);
+  });
+});
+
+describe("whatever the environment holds", () => {
+  it("is read or refused as wrong use, and no input that is empty passes for one that is not there", () => {
+    const name = fc.oneof(fc.constantFrom("command", ...names), fc.string({ maxLength: 20 }));
+    fc.assert(
+      fc.property(fc.dictionary(name, fc.oneof(fc.constantFrom("", "sign", "true", "unset"), fc.string())), (given) => {
+        try {
+          const read = loadInputs(
+            Object.fromEntries(Object.entries(given).map(([key, value]) => [`INPUT_${key}`, value])),
+          );
+          for (const [key, value] of Object.entries(given)) {
+            if (value.trim() === "") expect(["github-token"]).toContain(key.toLowerCase());
+          }
+          expect([...read.given.values()]).not.toContain("");
+        } catch (error) {
+          if (!(error instanceof CountersignError)) throw error;
+          expect(error.exit).toBe(2);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
