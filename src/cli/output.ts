@@ -31,7 +31,8 @@ export async function checkReportPlace(
 }
 
 async function checkPlace(path: string, host: Host): Promise<void> {
-  const isFolder = await host.files.exists(join(path, "."));
+  // Not joined: that would leave out what only a folder has.
+  const isFolder = await host.files.exists(`${path}/.`);
   if (isFolder) {
     throw new CountersignError("E_FILE_UNWRITABLE", `--report ${path} is a folder`, { hint: "name a file in it" });
   }

@@ -27,6 +27,14 @@ async function start(): Promise<StartedRegistry> {
 }
 
 describe("a report that is kept in files", () => {
+  it("takes the place of that of an earlier run", async () => {
+    const registry = await start();
+    const file = machine.file("again.json", "an earlier report");
+    const run = await machine.run(["sign", "--key", privateKey, "--report", file, `${registry.host}/app:1`]);
+    expect([run.exit, run.stderr]).toEqual([0, ""]);
+    expect(parseReport(readFileSync(file, "utf8"))).toMatchObject({ operation: "sign" });
+  });
+
   it("is of the kind that the ending of each says", async () => {
     const registry = await start();
     const files = ["a.json", "b.txt", "c.XML", "d.md", ".env"].map((name) => machine.absent(name));

@@ -83,7 +83,9 @@ describeWithPeer("make", "a makefile that includes countersign.mk", () => {
     const planned = await make("oci-promote-all", ...list, "OCI_PROMOTE_FLAGS=--dry-run");
     expect(ended(planned)).toEqual(well);
     expect(project.read("out/promoted.md")).toContain("\nA plan: nothing was written.\n");
-    expect((await make("oci-promote-all", ...list)).stdout).toContain("2 images: 2 promoted\n");
+    const together = await make("oci-promote-all", ...list);
+    expect(ended(together)).toEqual(well);
+    expect(together.stdout).toContain("2 images: 2 promoted\n");
     const all = `OCI_IMAGE_REFS=${["one:1", "app:2", "app:3"].map((name) => `${registry.host}/prod/${name}`).join(" ")}`;
     expect((await make("oci-verify-all", all)).stdout).toContain("3 images: 3 trusted\n");
   });
