@@ -7,6 +7,7 @@ import { run } from "../test/interop/support/run.ts";
 import { createContenders, program } from "./contenders.ts";
 import { measureBulk } from "./measure-bulk.ts";
 import { measureLatency } from "./measure-latency.ts";
+import { measureNotation } from "./measure-notation.ts";
 import { measureRequests } from "./measure-requests.ts";
 import { measureSigningService } from "./measure-signing-service.ts";
 import { measureStartUp } from "./measure-start-up.ts";
@@ -18,11 +19,11 @@ const usage = `node bench/run.mjs [--quick] [--only PART]… [--verbose]
 Measures dist/ beside cosign on one registry and writes bench/RESULTS.md. Ends in 1 when a bound is broken.
 
   --quick     50 images and few repeats; writes nothing
-  --only      requests, latency, bulk, signing-service or start-up; writes nothing
+  --only      requests, latency, bulk, notation, signing-service or start-up; writes nothing
   --verbose   lists the requests of each command
 `;
 
-const parts = ["requests", "latency", "bulk", "signing-service", "start-up"] as const;
+const parts = ["requests", "latency", "bulk", "notation", "signing-service", "start-up"] as const;
 type Part = (typeof parts)[number];
 
 const { values } = parseArgs({
@@ -53,6 +54,7 @@ const measures: Record<Part, () => Promise<Section>> = {
   requests: () => measureRequests(registries, contenders, verbose),
   latency: () => measureLatency(registries, contenders, quick ? 3 : 11),
   bulk: () => measureBulk(dockerRegistry, contenders, quick ? 50 : 500, quick ? 1 : 3),
+  notation: () => measureNotation(registries, quick ? 50 : 200),
   "signing-service": () => measureSigningService(embedded, quick ? 50 : 200, quick ? 1 : 5),
   "start-up": () => measureStartUp(contenders, quick ? 7 : 41),
 };

@@ -4,7 +4,8 @@ import type { Host } from "../platform/host.ts";
 import { verifyText } from "../reports/verify-text.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfVerify } from "./exit.ts";
-import { type OptionValues, readOptions } from "./option-values.ts";
+import { formatNamesOf } from "./format-names-only.ts";
+import { type OptionValues, readOptions, text } from "./option-values.ts";
 import {
   addImageOptions,
   addOutputOptions,
@@ -21,7 +22,14 @@ import { loadTargets } from "./targets.ts";
 import { addTrustOptions, loadRequirement, refuseTrustFlags, trustReaders } from "./trust-options.ts";
 import type { Verb } from "./verb.ts";
 
-const readers = { ...imageReaders, ...registryReaders, ...outputReaders, ...trustReaders, ...policyReaders };
+const readers = {
+  ...imageReaders,
+  ...registryReaders,
+  ...outputReaders,
+  ...trustReaders,
+  ...policyReaders,
+  format: text,
+};
 
 /** `verify IMAGE…`: one verdict an image, with every signature found and why it counted or not. */
 export const verifyVerb: Verb = {
@@ -31,7 +39,10 @@ export const verifyVerb: Verb = {
       "[image...]",
       "references, or repositories with --all or --tags; - reads a list from standard input",
     );
-    addTrustOptions(command);
+    addTrustOptions(command).option(
+      "--format <names>",
+      "look for signatures of these formats alone, by comma (default: all); spares requests",
+    );
     addPolicyOptions(command);
     addImageOptions(command);
     addRegistryOptions(command);
@@ -50,10 +61,11 @@ export const verifyVerb: Verb = {
     const options = readOptions(readers, raw);
     const session = await openSession(options, terminal, { verb: "verified", actions: "pull", images, host: world });
     const { requirement, warnings } = await loadTrust(session.host, options);
+    const formats = options.format === undefined ? undefined : formatNamesOf(options.format);
     await checkReportPlace(options.report, session.host);
     const targets = await loadTargets(session.host, images, options);
     const report = await session.finish(() =>
-      verify(session, { targets, requirement, recursive: options.recursive ?? false, warnings }),
+      verify(session, { targets, requirement, recursive: options.recursive ?? false, formats, warnings }),
     );
     return emit(report, verifyText, exitOfVerify(report), options, session.host, terminal);
   },

@@ -110,16 +110,19 @@ async function referring(session: Session, repository: Repository, digest: Diges
       size: descriptor.size,
       annotations: { ...descriptor.annotations },
     };
-    if (artifactType === NOTATION_SIGNATURE) return { ...common, kind: "signature", format: "notation", signer: null };
-    if (!bundle.recognises(entry)) return { ...common, kind: "referrer", format: null, signer: null };
-    // What a bundle is stands inside it; beyond the limit its annotation is believed.
+    const isNotary = artifactType === NOTATION_SIGNATURE;
+    if (!isNotary && !bundle.recognises(entry)) return { ...common, kind: "referrer", format: null, signer: null };
+    // What a bundle is stands inside it, and so does who signed; beyond the limit its annotation is believed.
     let type = descriptor.annotations?.[BUNDLE_PREDICATE_TYPE];
+    let format: Attachment["format"] = isNotary ? "notation" : "bundle";
     let signer: Attachment["signer"] = null;
     if (at < LIMITS.signatures) {
       try {
-        const read = bundle.read(await store.fetch(entry, digest));
+        const stored = await store.fetch(entry, digest);
+        const read = (notary.find((each) => each.holds?.(stored)) ?? (isNotary ? notary[0] : bundle)).read(stored);
         if ("reason" in read) errors.push({ ...problemless, ...read.reason, place: `${place.kind} ${place.name}` });
         else {
+          format = read.format;
           type = read.claims.type;
           signer = claimedSigner(read.certificates[0], read.keyHint);
         }
@@ -127,12 +130,14 @@ async function referring(session: Session, repository: Repository, digest: Diges
         errors.push(problemOf(error, `${place.kind} ${place.name}`));
       }
     }
-    return { ...common, kind: type === COSIGN_SIGN_PREDICATE ? "signature" : "attestation", format: "bundle", signer };
+    const isSignature = format !== "bundle" || type === COSIGN_SIGN_PREDICATE;
+    return { ...common, kind: isSignature ? "signature" : "attestation", format, signer };
   });
   return { attachments, errors };
 }
 
 const bundle = formatNamed("bundle");
+const notary = [formatNamed("notation"), formatNamed("notation-cose")] as const;
 const problemless = { hint: null, retry: false } as const;
 
 /** The signer as the attachment claims it: its leaf's names, or the hint of a bare key. */

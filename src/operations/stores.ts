@@ -3,6 +3,7 @@ import type { Repository } from "../oci/repository.ts";
 import type { Host } from "../platform/host.ts";
 import { createReferrersStore } from "../stores/referrers-store.ts";
 import { SETTLE } from "../stores/settle.ts";
+import { withSharedLook } from "../stores/shared-look.ts";
 import type { Store } from "../stores/store.ts";
 import { createTagStore } from "../stores/tag-store.ts";
 
@@ -10,10 +11,13 @@ import { createTagStore } from "../stores/tag-store.ts";
 export interface Stores {
   readonly all: readonly Store[];
   of(format: FormatName): Store;
+  /** Those in which signatures of any of these formats are kept. */
+  holding(formats: readonly FormatName[]): readonly Store[];
 }
 
 export function storesOf(repository: Repository, host: Host): Stores {
   const tag = createTagStore(repository, SETTLE, host);
-  const referrers = createReferrersStore(repository, SETTLE, host);
-  return { all: [tag, referrers], of: (format) => (format === "cosign" ? tag : referrers) };
+  const referrers = withSharedLook(createReferrersStore(repository, SETTLE, host));
+  const of = (format: FormatName) => (format === "cosign" ? tag : referrers);
+  return { all: [tag, referrers], of, holding: (formats) => [...new Set(formats.map(of))] };
 }

@@ -2,6 +2,7 @@ import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
 import type { Format, ManifestFacts } from "../model/format.ts";
 import type { Judgement, Requirement, Validation } from "../model/policy.ts";
+import type { FormatName } from "../model/signature.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { assess, judge } from "../policies/judge.ts";
@@ -26,13 +27,14 @@ export interface Wanted {
 
 /**
  * The verdict about one digest: every place is looked at side by side with the manifest itself, every signature found is
- * checked. Never throws for what a registry answers or fails to answer.
+ * checked; with `only`, signatures of these formats are looked for and no others. Never throws for what a registry answers or fails to answer.
  */
 export async function verifyImage(
   session: Session,
   repository: Repository,
   { reference, digest, fetched }: Wanted,
   requirement: Requirement,
+  only?: readonly FormatName[],
 ): Promise<ImageOutcome> {
   const authorities = authoritiesOf(requirement);
   const at = session.host.now();
@@ -41,10 +43,14 @@ export async function verifyImage(
   const facts = Promise.resolve(presence).then((found) => ("verdict" in found ? undefined : found));
   const [found, { kept, failures }] = await Promise.all([
     presence,
-    collect(stores.all, allFormats(), digest, async (evidence, format) =>
-      "reason" in evidence
-        ? evidence
-        : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at, facts)),
+    collect(
+      only === undefined ? stores.all : stores.holding(only),
+      knownFormats(only),
+      digest,
+      async (evidence, format) =>
+        "reason" in evidence
+          ? evidence
+          : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at, facts)),
     ),
   ]);
   if ("verdict" in found) return found;
@@ -58,9 +64,9 @@ export async function verifyImage(
 }
 
 /** Loaded while the first answers are on their way. */
-async function allFormats(): Promise<readonly Format[]> {
+async function knownFormats(only: readonly FormatName[] | undefined): Promise<readonly Format[]> {
   const { formats } = await import("../formats/registry.ts");
-  return Object.values(formats);
+  return Object.values(formats).filter(({ name }) => only === undefined || only.includes(name));
 }
 
 /** Its manifest; or why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */

@@ -2,6 +2,7 @@ import type { Digest } from "../model/digest.ts";
 import { CountersignError } from "../model/errors.ts";
 import type { ManifestFacts } from "../model/format.ts";
 import type { Requirement, Verdict } from "../model/policy.ts";
+import type { FormatName } from "../model/signature.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
@@ -18,6 +19,8 @@ export interface VerifyRequest {
   readonly requirement: Requirement | RequirementByRepository;
   /** Every image of an index beside the index itself. */
   readonly recursive: boolean;
+  /** Signatures of these formats alone are looked for; of all, unless told. */
+  readonly formats?: readonly FormatName[] | undefined;
   /** Said in the report. */
   readonly warnings: readonly string[];
 }
@@ -106,11 +109,11 @@ async function verifyReference(
 /** By what the policy says of the repository, where there is one. */
 async function verifyOne(
   session: Session,
-  { requirement }: VerifyRequest,
+  { requirement, formats }: VerifyRequest,
   repository: Repository,
   wanted: Wanted,
 ): Promise<ImageOutcome> {
-  if (!("requirementFor" in requirement)) return verifyImage(session, repository, wanted, requirement);
+  if (!("requirementFor" in requirement)) return verifyImage(session, repository, wanted, requirement, formats);
   const { reference, digest, fetched } = wanted;
   const applicable = requirement.requirementFor(reference);
   if (applicable === undefined) {
@@ -123,7 +126,7 @@ async function verifyOne(
     );
     return unresolved(digest, error);
   }
-  if (applicable !== "skip") return verifyImage(session, repository, wanted, applicable);
+  if (applicable !== "skip") return verifyImage(session, repository, wanted, applicable, formats);
   if (fetched === undefined) await resolve(repository, reference);
   return { digest, verdict: "trusted", status: "skipped", signatures: [], errors: [] };
 }

@@ -95,12 +95,13 @@ function readCritical(header: ProtectedHeader, lapse: Lapse): ReadonlySet<unknow
   const seen = new Set<unknown>();
   for (const label of critical) {
     if (typeof label !== "string" && typeof label !== "number") throw malformed("a critical attribute has no label");
-    if (seen.has(label)) lapse("E_SIGNATURE_MALFORMED", `the critical attribute ${shown(label)} is named twice`);
+    if (seen.has(label)) throw malformed(`the critical attribute ${shown(label)} is named twice`);
     seen.add(label);
     if (!header.has(label)) throw malformed(`the critical attribute ${shown(label)} is not there`);
     if (header.registered.has(label) || label === LABEL.signingTime) {
-      lapse("E_SIGNATURE_MALFORMED", `${shown(label)} may not be among the critical attributes`);
-    } else if (typeof label === "number" || !known.has(label)) {
+      throw malformed(`${shown(label)} may not be among the critical attributes`);
+    }
+    if (typeof label === "number" || !known.has(label)) {
       lapse("E_ATTRIBUTE_UNKNOWN", `the critical attribute ${shown(label)} is not known to this verifier`);
     }
   }
