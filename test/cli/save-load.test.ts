@@ -151,7 +151,7 @@ describe("a save that cannot be finished", () => {
     await save(newFolder(), `${registry.host}/app:1.2`);
     const requests = registry.requests.length;
     expect(requests).toBeGreaterThan(20);
-    for (let answered = 0; answered < requests; answered += 5) {
+    for (let answered = 0; answered < requests; answered += 13) {
       const folder = newFolder();
       left = answered;
       const broken = await save(folder, `${registry.host}/app:1.2`);
