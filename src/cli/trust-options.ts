@@ -15,6 +15,7 @@ import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
 import { addCompatOption, compatOf, compatReaders } from "./notation-options.ts";
 import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
+import { addRevocationOptions, loadRevocation, revocationReaders } from "./revocation-options.ts";
 import { addTimestampTrustOptions, loadTimestampTrust, timestampTrustReaders } from "./timestamp-options.ts";
 
 const list = (value: string, before: string[] | undefined) => [...(before ?? []), value];
@@ -31,6 +32,7 @@ export const trustReaders = {
   certificateOidcIssuer: text,
   certificateOidcIssuerRegexp: text,
   ...timestampTrustReaders,
+  ...revocationReaders,
   annotation: texts,
   requireReference: oneOf(["none", "repository", "exact"]),
   allowAlgorithms: text,
@@ -58,7 +60,7 @@ export function addTrustOptions(command: Command): Command {
       "--certificate-oidc-issuer-regexp <re2>",
       "the same by RE2, over the whole text; no extension is the empty text",
     );
-  addTimestampTrustOptions(command)
+  addRevocationOptions(addTimestampTrustOptions(command))
     .optionsGroup("What else must hold:")
     .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
     .addOption(
@@ -100,6 +102,7 @@ export async function loadRequirement(
     allowedAlgorithms: algorithms(options.allowAlgorithms),
     compat: compatOf(options),
     timestamps: await loadTimestampTrust(host, options),
+    revocation: await loadRevocation(host, options),
   };
   const authority: Authority = {
     name: keys.length > 0 ? "key" : "certificate authority",
@@ -116,6 +119,26 @@ export async function loadRequirement(
       : [];
   return { requirement: { authority }, warnings };
 }
+
+/** Beside a policy, which says itself whom it trusts. @throws E_USAGE */
+export function refuseTrustFlags(options: TrustOptions): void {
+  const given = Object.entries(trustReaders).find(
+    ([name]) => !besidePolicy.has(name) && options[name as keyof TrustOptions] !== undefined,
+  );
+  if (given === undefined) return;
+  const flag = `--${given[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new CountersignError("E_USAGE", `${flag} stands beside a trust policy, which says itself whom it trusts`, {
+    hint: `leave ${flag} out, or the policy`,
+  });
+}
+
+/** What a policy leaves open; commander has filled in the default of --require-reference. */
+const besidePolicy: ReadonlySet<string> = new Set([
+  "annotation",
+  "requireReference",
+  "compat",
+  ...Object.keys(revocationReaders),
+]);
 
 async function publicKey(host: Host, source: string): Promise<PublicKey> {
   const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
-import { verify } from "../operations/verify.ts";
+import { type VerifyRequest, verify } from "../operations/verify.ts";
+import type { Host } from "../platform/host.ts";
 import { verifyText } from "../reports/verify-text.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfVerify } from "./exit.ts";
 import { formatNamesOf } from "./format-names-only.ts";
-import { readOptions, text } from "./option-values.ts";
+import { type OptionValues, readOptions, text } from "./option-values.ts";
 import {
   addImageOptions,
   addOutputOptions,
@@ -14,12 +15,21 @@ import {
   registryReaders,
 } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
+import { addPolicyOptions, loadPolicy, namesPolicy, policyReaders } from "./policy-options.ts";
+import { loadPolicyRevocation } from "./revocation-options.ts";
 import { openSession } from "./session.ts";
 import { loadTargets } from "./targets.ts";
-import { addTrustOptions, loadRequirement, trustReaders } from "./trust-options.ts";
+import { addTrustOptions, loadRequirement, refuseTrustFlags, trustReaders } from "./trust-options.ts";
 import type { Verb } from "./verb.ts";
 
-const readers = { ...imageReaders, ...registryReaders, ...outputReaders, ...trustReaders, format: text };
+const readers = {
+  ...imageReaders,
+  ...registryReaders,
+  ...outputReaders,
+  ...trustReaders,
+  ...policyReaders,
+  format: text,
+};
 
 /** `verify IMAGE…`: one verdict an image, with every signature found and why it counted or not. */
 export const verifyVerb: Verb = {
@@ -33,6 +43,7 @@ export const verifyVerb: Verb = {
       "--format <names>",
       "look for signatures of these formats alone, by comma (default: all); spares requests",
     );
+    addPolicyOptions(command);
     addImageOptions(command);
     addRegistryOptions(command);
     addOutputOptions(command);
@@ -49,7 +60,7 @@ export const verifyVerb: Verb = {
   async run(images, raw, terminal, world) {
     const options = readOptions(readers, raw);
     const session = await openSession(options, terminal, { verb: "verified", actions: "pull", images, host: world });
-    const { requirement, warnings } = await loadRequirement(session.host, options);
+    const { requirement, warnings } = await loadTrust(session.host, options);
     const formats = options.format === undefined ? undefined : formatNamesOf(options.format);
     await checkReportPlace(options.report, session.host);
     const targets = await loadTargets(session.host, images, options);
@@ -60,6 +71,17 @@ export const verifyVerb: Verb = {
   },
 };
 
+/** By a policy document, or by trust flags; never by both, as each says whole what must hold. */
+async function loadTrust(
+  host: Host,
+  options: OptionValues<typeof trustReaders & typeof policyReaders>,
+): Promise<Pick<VerifyRequest, "requirement" | "warnings">> {
+  if (!namesPolicy(options)) return loadRequirement(host, options);
+  refuseTrustFlags(options);
+  const requirement = await loadPolicy(host, options, await loadPolicyRevocation(host, options));
+  return { requirement, warnings: [] };
+}
+
 const examples = `
 Examples:
   By key:
@@ -68,6 +90,9 @@ Examples:
   By your own certificate authority, and who may sign:
   $ countersign verify --ca-roots root.pem --certificate-identity https://ci.example.com/release \\
       registry.example.com/app:1.2
+
+  By a trust policy and the trust stores that it names, as notation reads them:
+  $ countersign verify --trust-policy trustpolicy.json --trust-store truststore registry.example.com/app:1.2
 
   Every release of a repository, as JSON:
   $ countersign verify --key cosign.pub --tags 'v*' --output json registry.example.com/app

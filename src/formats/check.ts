@@ -4,12 +4,13 @@ import type { Certificate } from "../model/certificate.ts";
 import type { Digest } from "../model/digest.ts";
 import { isCountersignError } from "../model/errors.ts";
 import type { Trust } from "../model/policy.ts";
-import type { Evidence, Finding, PublicKey, Reason, SignerIdentity, SigningTime } from "../model/signature.ts";
+import type { Evidence, Finding, PublicKey, Reason, SignerIdentity } from "../model/signature.ts";
 import { CODE_SIGNING } from "../trust/extensions.ts";
 import { buildAndValidatePath } from "../trust/path-validation.ts";
 import { publicKeyFrom } from "../trust/public-keys.ts";
 import { matchAlgorithm } from "../trust/verify-signature.ts";
 import { encodeBase64 } from "./base64.ts";
+import { unrevoked } from "./revocation.ts";
 import { NO_TIME, unpinned, witnessedTime } from "./signing-time.ts";
 
 /** What a format's image signatures say they are, and the code for one that says something else. */
@@ -26,6 +27,8 @@ export interface Authentication {
   readonly algorithm: Algorithm | null;
   readonly signer: SignerIdentity | null;
   readonly certificate?: Certificate | undefined;
+  /** To the anchor; also where nothing is wrong with it but the time. */
+  readonly path?: readonly Certificate[] | undefined;
 }
 
 /**
@@ -40,7 +43,7 @@ export async function checkEvidence(
   at: Date,
   expected: ExpectedType,
 ): Promise<Finding> {
-  const { reasons, ...authentication } = await authenticateInTime(evidence, trust, at, authenticate);
+  const { reasons, path: _, ...authentication } = await authenticateInTime(evidence, trust, at, authenticate);
   return {
     format: evidence.format,
     place: evidence.place,
@@ -56,6 +59,9 @@ export interface Period {
   readonly until: Date;
 }
 
+/** What came of authentication, the time it was for, and of the question whether anything is revoked. */
+export type InTime = Authentication & Pick<Finding, "time" | "revocation">;
+
 /**
  * At the time of a trusted time stamp where there is one, else at `at`: what was signed while a certificate was valid stays signed
  * when it has expired.
@@ -65,22 +71,22 @@ export async function authenticateInTime(
   trust: Trust,
   at: Date,
   authenticate: (evidence: Evidence, trust: Trust, period: Period) => Promise<Authentication>,
-): Promise<Authentication & { readonly time: SigningTime }> {
+): Promise<InTime> {
   const stamps = trust.timestamps;
   const now = { at, until: at };
   if (stamps === undefined || stamps.when === "after-expiry") {
     const found = await authenticate(evidence, trust, now);
     const expired = found.reasons.some(({ code }) => code === "E_CERTIFICATE_EXPIRED");
-    if (!expired) return { ...found, time: NO_TIME };
+    if (!expired) return unrevoked({ ...found, time: NO_TIME }, evidence, trust, undefined);
     if (stamps === undefined) {
       const told = evidence.timestamps?.length ? [unpinned] : [];
-      return { ...found, reasons: [...found.reasons, ...told], time: NO_TIME };
+      return unrevoked({ ...found, reasons: [...found.reasons, ...told], time: NO_TIME }, evidence, trust, undefined);
     }
   }
   const { time, trusted, reasons } = witnessedTime(evidence, stamps);
   const period = trusted === undefined ? now : { at: trusted.earliest, until: trusted.latest };
   const found = await authenticate(evidence, trust, period);
-  return { ...found, reasons: [...found.reasons, ...reasons], time };
+  return unrevoked({ ...found, reasons: [...found.reasons, ...reasons], time }, evidence, trust, trusted);
 }
 
 async function authenticate(evidence: Evidence, trust: Trust, period: Period): Promise<Authentication> {
@@ -156,6 +162,7 @@ async function authenticateByCertificate(evidence: Evidence, trust: Trust, perio
     algorithm: signature.algorithm,
     signer: certificateIdentity(leaf),
     ...(path.ok ? { certificate: leaf } : {}),
+    path: path.path,
   };
 }
 

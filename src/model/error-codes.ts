@@ -64,6 +64,15 @@ export const ERROR_CODES = {
   E_TIMESTAMP_UNTRUSTED: { exit: 1, retry: false },
   E_TIMESTAMP_SERVICE: { exit: 3, retry: true },
 
+  // Revocation.
+  E_CERTIFICATE_REVOKED: { exit: 1, retry: false },
+  E_REVOCATION_UNKNOWN: { exit: 1, retry: false },
+  E_REVOCATION_UNCHECKED: { exit: 3, retry: true },
+
+  // Policies.
+  E_POLICY_INVALID: { exit: 2, retry: false },
+  E_POLICY_SCOPE: { exit: 1, retry: false },
+
   // What the registry answered.
   E_SUBJECT_NOT_FOUND: { exit: 1, retry: false },
   E_MANIFEST_INVALID: { exit: 1, retry: false },

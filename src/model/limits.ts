@@ -27,6 +27,13 @@ export const LIMITS = {
   certificates: 64,
   pathDepth: 10,
   pathAttempts: 256,
+  /** A certificate revocation list; decoded it takes many times as much. */
+  crl: 8 * MiB,
+  ocspResponse: 64 * KiB,
+  policy: 1 * MiB,
+  policyStatements: 1000,
+  /** Files of one trust store. */
+  storeFiles: 256,
   indexDepth: 4,
   indexChildren: 1000,
   /** Layers of one manifest. */

@@ -1,6 +1,6 @@
 import type { Algorithm } from "./algorithm.ts";
 import type { Certificate } from "./certificate.ts";
-import type { Finding, FormatName, LookFailure, PublicKey, Reason } from "./signature.ts";
+import type { Finding, FormatName, LookFailure, PublicKey, Reason, RevocationStatus } from "./signature.ts";
 
 /** Whom cryptography may lead back to: keys, or anchors with help for building paths. All from the caller. */
 export interface Trust {
@@ -16,6 +16,8 @@ export interface Trust {
   readonly allowLeafAnchor?: boolean | undefined;
   /** The anchors are signing authorities of the Notary specification, which vouch for the time of what they sign, and nobody else counts. */
   readonly signingAuthorities?: boolean | undefined;
+  /** Asked about every path that ends in an anchor; absent: revocation is not looked at. */
+  readonly revocation?: RevocationCheck | undefined;
 }
 
 /** Time-stamping authorities by their anchors, and what is asked of a signature. */
@@ -27,6 +29,22 @@ export interface TimestampTrust {
   /** `after-expiry`: time stamps are looked at only where a certificate of the path has expired. */
   readonly when: "always" | "after-expiry";
 }
+
+export interface RevocationContext {
+  /** Whose certificates these are: a signer's, or those of the authority that stamped the time. */
+  readonly of: "signer" | "stamper";
+  /** When the signature was there at the latest, by somebody trusted. */
+  readonly signedAt?: Date | undefined;
+}
+
+export interface RevocationOutcome {
+  /** E_CERTIFICATE_REVOKED, E_REVOCATION_UNKNOWN, E_REVOCATION_UNCHECKED. */
+  readonly reasons: readonly Reason[];
+  readonly statuses: readonly RevocationStatus[];
+}
+
+/** Whether any certificate of a validated path, leaf first and anchor last, is revoked; the anchor itself is not asked about. */
+export type RevocationCheck = (path: readonly Certificate[], context: RevocationContext) => Promise<RevocationOutcome>;
 
 export const COMPATS = ["notation"] as const;
 export type CompatName = (typeof COMPATS)[number];
@@ -46,6 +64,22 @@ export interface IdentityRule {
   readonly fingerprint?: string | undefined;
   /** Against Fulcio's issuer extension. */
   readonly issuer?: TextRule | undefined;
+  /** Attributes of the subject by their types, to the letter, as Notary's `x509.subject` compares them. */
+  readonly subjectAttributes?: ReadonlyMap<string, string> | undefined;
+}
+
+export const VALIDATIONS = ["integrity", "authenticity", "authenticTimestamp", "expiry", "revocation"] as const;
+/** The five validations of a Notary signature. */
+export type ValidationName = (typeof VALIDATIONS)[number];
+export type ValidationAction = "enforce" | "log" | "skip";
+export type Enforcement = Readonly<Record<ValidationName, ValidationAction>>;
+
+/** One validation of one signature, as reports show it. */
+export interface Validation {
+  readonly name: ValidationName;
+  readonly action: ValidationAction;
+  readonly result: "passed" | "failed" | "skipped";
+  readonly reasons: readonly Reason[];
 }
 
 /** One party whose signature counts. A signature satisfies it when any identity holds (none given: anyone under the anchors). */
@@ -55,6 +89,12 @@ export interface Authority {
   readonly identities: readonly IdentityRule[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly reference: "none" | "repository" | "exact";
+  /** Signatures of other formats do not count; absent: all do. */
+  readonly formats?: readonly FormatName[] | undefined;
+  /** Which objections are only logged, by the validation that they belong to; absent: every objection counts. */
+  readonly enforcement?:
+    | { readonly actions: Enforcement; readonly validationOf: (reason: Reason) => ValidationName }
+    | undefined;
 }
 
 export type Requirement =
@@ -72,6 +112,8 @@ export interface JudgedSignature {
   readonly format: FormatName;
   readonly trusted: boolean;
   readonly reasons: readonly Reason[];
+  /** Under a policy that knows validations; of the authority that came closest. */
+  readonly validations?: readonly Validation[] | undefined;
 }
 
 /** What became of one image. */

@@ -185,6 +185,16 @@ export interface Malformed {
 export interface Reason {
   readonly code: ErrorCode;
   readonly message: string;
+  /** The validation of a policy that it belongs to, where the code alone does not tell. */
+  readonly validation?: "authenticTimestamp" | undefined;
+}
+
+/** What is known of one certificate: `exempt` is one that names nobody to ask, and of which nothing else was demanded. */
+export interface RevocationStatus {
+  readonly fingerprint: string;
+  readonly status: "good" | "revoked" | "unknown" | "unchecked" | "exempt";
+  /** Where the answer came from, or why there is none. */
+  readonly source: string;
 }
 
 /** Who signed, as reports tell it. `subject` is null for a bare key. */
@@ -210,4 +220,6 @@ export interface Finding {
   readonly certificate?: Certificate | undefined;
   readonly claims?: Claims | undefined;
   readonly time: SigningTime;
+  /** What was found about revocation; absent where it was not looked at. */
+  readonly revocation?: readonly RevocationStatus[] | undefined;
 }

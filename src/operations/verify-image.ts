@@ -1,7 +1,7 @@
 import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
 import type { Format, ManifestFacts } from "../model/format.ts";
-import type { Judgement, Requirement } from "../model/policy.ts";
+import type { Judgement, Requirement, Validation } from "../model/policy.ts";
 import type { FormatName } from "../model/signature.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
@@ -101,12 +101,16 @@ const statuses = {
   undetermined: "unreachable",
 } as const;
 
+function validationReport({ reasons, ...validation }: Validation) {
+  return { ...validation, reasons: reasons.map(({ code, message }) => ({ code, message })) };
+}
+
 function outcomeOf(digest: Digest, { verdict, signatures, failures }: Judgement): ImageOutcome {
   return {
     digest,
     verdict,
     status: statuses[verdict],
-    signatures: signatures.map(({ finding, format, trusted, reasons }) => ({
+    signatures: signatures.map(({ finding, format, trusted, reasons, validations }) => ({
       format,
       place: { kind: finding.place.kind, name: finding.place.name, digest: finding.place.digest ?? null },
       trusted,
@@ -114,6 +118,8 @@ function outcomeOf(digest: Digest, { verdict, signatures, failures }: Judgement)
       algorithm: finding.algorithm,
       signer: finding.signer === null ? null : { ...finding.signer, sans: [...finding.signer.sans] },
       time: { ...finding.time },
+      ...(finding.revocation && { revocation: finding.revocation.map((status) => ({ ...status })) }),
+      ...(validations && { validations: validations.map(validationReport) }),
     })),
     errors: failures.map(problemOfFailure),
   };

@@ -1,4 +1,5 @@
 import type { Digest } from "../model/digest.ts";
+import { CountersignError } from "../model/errors.ts";
 import type { ManifestFacts } from "../model/format.ts";
 import type { Requirement, Verdict } from "../model/policy.ts";
 import type { FormatName } from "../model/signature.ts";
@@ -10,11 +11,12 @@ import type { VerifyReport } from "../reports/report.ts";
 import { descendants, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
 import { expandTargets, type Targets } from "./targets.ts";
-import { type ImageOutcome, unresolved, verifyImage } from "./verify-image.ts";
+import { type ImageOutcome, unresolved, verifyImage, type Wanted } from "./verify-image.ts";
 
 export interface VerifyRequest {
   readonly targets: Targets;
-  readonly requirement: Requirement;
+  /** What must hold: the same for every image, or by repository. */
+  readonly requirement: Requirement | RequirementByRepository;
   /** Every image of an index beside the index itself. */
   readonly recursive: boolean;
   /** Signatures of these formats alone are looked for; of all, unless told. */
@@ -22,6 +24,16 @@ export interface VerifyRequest {
   /** Said in the report. */
   readonly warnings: readonly string[];
 }
+
+/** A policy that says for each repository what must hold there. */
+export interface RequirementByRepository {
+  /** `skip`: the policy asks for nothing. Undefined: it says nothing of this repository, which nothing can then be trusted in. */
+  readonly requirementFor: (reference: Reference) => Requirement | "skip" | undefined;
+  /** For the report. */
+  readonly policies: readonly PolicyFile[];
+}
+
+export type PolicyFile = NonNullable<VerifyReport["policies"]>[number];
 
 type ImageReport = VerifyReport["images"][number];
 
@@ -47,7 +59,8 @@ export async function verify(session: Session, request: VerifyRequest): Promise<
     operation: "verify",
     verdict: overall(flat.map(({ verdict }) => verdict)),
     images: flat,
-    warnings: [...request.warnings],
+    ...("requirementFor" in request.requirement && { policies: [...request.requirement.policies] }),
+    warnings: [...request.warnings, ...skippedWarning(flat)],
   };
 }
 
@@ -65,9 +78,7 @@ async function verifyReference(
   ): Promise<ImageOutcome> => {
     // With a reference required, what was asked for by another tag may be judged otherwise.
     const key = `${repository.name}@${digest} ${byReference(request.requirement) ? reference.tag : ""}`;
-    const known =
-      seen.get(key) ??
-      verifyImage(session, repository, { reference, digest, fetched }, request.requirement, request.formats);
+    const known = seen.get(key) ?? verifyOne(session, request, repository, { reference, digest, fetched });
     seen.set(key, known);
     return known;
   };
@@ -95,8 +106,42 @@ async function verifyReference(
   }
 }
 
-function byReference(requirement: Requirement): boolean {
+/** By what the policy says of the repository, where there is one. */
+async function verifyOne(
+  session: Session,
+  { requirement, formats }: VerifyRequest,
+  repository: Repository,
+  wanted: Wanted,
+): Promise<ImageOutcome> {
+  if (!("requirementFor" in requirement)) return verifyImage(session, repository, wanted, requirement, formats);
+  const { reference, digest, fetched } = wanted;
+  const applicable = requirement.requirementFor(reference);
+  if (applicable === undefined) {
+    const error = new CountersignError(
+      "E_POLICY_SCOPE",
+      `no statement of the trust policy applies to ${reference.name}`,
+      {
+        hint: "add its repository to the registryScopes of a statement, or a statement for *",
+      },
+    );
+    return unresolved(digest, error);
+  }
+  if (applicable !== "skip") return verifyImage(session, repository, wanted, applicable, formats);
+  if (fetched === undefined) await resolve(repository, reference);
+  return { digest, verdict: "trusted", status: "skipped", signatures: [], errors: [] };
+}
+
+function byReference(requirement: VerifyRequest["requirement"]): boolean {
+  if ("requirementFor" in requirement) return false;
   return authoritiesOf(requirement).some(({ reference }) => reference === "exact");
+}
+
+function skippedWarning(images: readonly ImageReport[]): readonly string[] {
+  const skipped = images.filter(({ status }) => status === "skipped").length;
+  if (skipped === 0) return [];
+  return [
+    `the trust policy skips verification of ${skipped === 1 ? "1 image" : `${skipped} images`}: nothing was looked at`,
+  ];
 }
 
 /** The worst of all: what is refused decides before what could not be told; nothing at all is not trusted. */

@@ -16,6 +16,8 @@ export interface HttpOptions {
   readonly connectTimeout?: number | undefined;
   /** Milliseconds for a whole exchange that names no timeout of its own. */
   readonly requestTimeout?: number | undefined;
+  /** Refuses names that resolve to this machine, to link-local or metadata addresses, at connect time. What a proxy resolves is the proxy's. */
+  readonly outsideOnly?: boolean | undefined;
 }
 
 export type HttpExchange = Exchange & {
@@ -32,7 +34,7 @@ export type HttpExchange = Exchange & {
  */
 export function createExchange(options: HttpOptions = {}): HttpExchange {
   const gates = new Map<string, Semaphore>();
-  const routes = createRoutes(options.tls ?? {});
+  const routes = createRoutes(options.tls ?? {}, options.outsideOnly);
   const timeouts = {
     connect: options.connectTimeout ?? LIMITS.connectTimeout,
     total: options.requestTimeout ?? LIMITS.requestTimeout,

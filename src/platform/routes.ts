@@ -1,5 +1,6 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { memo } from "./memo.ts";
+import { lookupOutside } from "./outside.ts";
 import { proxyFor } from "./proxies.ts";
 import { secureContext, type TlsMaterial } from "./tls.ts";
 
@@ -15,9 +16,10 @@ export interface Routes {
 }
 
 /** Agents by scheme and proxy, each made, and its modules loaded, at its first use. */
-export function createRoutes(tls: TlsMaterial): Routes {
+export function createRoutes(tls: TlsMaterial, outsideOnly = false): Routes {
   const agents = new Map<string, Promise<Agent>>();
   const agent = (key: string, make: () => Promise<Agent>) => memo(agents, key, make);
+  const resolving = outsideOnly ? { lookup: lookupOutside } : {};
   const pool = { keepAlive: true, maxFreeSockets: 64, noDelay: true };
   let context: ReturnType<typeof secureContext> | undefined;
 
@@ -41,13 +43,16 @@ export function createRoutes(tls: TlsMaterial): Routes {
               return new HttpsProxyAgent(proxy, pool);
             })
           : await agent("https:", async () => new Agent({ ...pool, ...security }));
-        return { request, options: (target) => ({ ...direct(target), ...security, agent: carrier }) };
+        return { request, options: (target) => ({ ...direct(target), ...resolving, ...security, agent: carrier }) };
       }
       const { Agent, request } = await (proxy?.protocol === "https:" ? import("node:https") : import("node:http"));
       const carrier = await agent(`plain ${proxy?.protocol}`, async () => new Agent(pool));
       return {
         request,
-        options: (target) => ({ ...(proxy ? viaProxy(target, proxy) : direct(target)), agent: carrier }),
+        options: (target) => ({
+          ...(proxy ? viaProxy(target, proxy) : { ...direct(target), ...resolving }),
+          agent: carrier,
+        }),
       };
     },
     close() {

@@ -18,10 +18,18 @@ export interface Wanted {
  */
 export function objectionsOf(authority: Authority, finding: Finding, wanted: Wanted): readonly Reason[] {
   return [
+    ...formatReasons(authority, finding),
     ...finding.reasons,
     ...identityReasons(authority, finding),
     ...annotationReasons(authority, finding.claims),
     ...referenceReasons(authority, finding.claims, wanted),
+  ];
+}
+
+function formatReasons({ name, formats }: Authority, { format }: Finding): readonly Reason[] {
+  if (formats === undefined || formats.includes(format)) return [];
+  return [
+    { code: "E_FORMAT_UNSUPPORTED", message: `${name} speaks of ${formats.join(" and ")} alone, not of ${format}` },
   ];
 }
 

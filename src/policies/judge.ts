@@ -1,6 +1,8 @@
+import { ERROR_CODES } from "../model/error-codes.ts";
 import type { Authority, JudgedSignature, Judgement, Requirement, Verdict } from "../model/policy.ts";
 import type { Evidence, Finding, FormatName, LookFailure, Malformed, Place, Reason } from "../model/signature.ts";
 import { objectionsOf, type Wanted } from "./acceptance.ts";
+import { weigh } from "./enforcement.ts";
 import { authoritiesOf, isFulfilled } from "./requirement.ts";
 
 /** One signature as every authority's trust found it: nothing is left of its bytes. */
@@ -31,24 +33,31 @@ export async function assess(
 
 /**
  * The verdict about one image. `trusted` when the requirement holds by the signatures that were found, whatever else could
- * not be looked at; else `undetermined` when any place could not be looked at; else `unsigned` when nothing was found; else
+ * not be looked at; else `undetermined` when any place could not be looked at, or revocation not be asked about; else `unsigned` when nothing was found; else
  * `untrusted`. A place that could not be looked at is thus never taken for an empty one.
  */
 export function judge({ requirement, assessments, failures, wanted }: JudgeInput): Judgement {
   const authorities = authoritiesOf(requirement);
   const accepted = new Map<Authority, Set<string>>(authorities.map((authority) => [authority, new Set()]));
+  const pending = new Set<Assessment>();
   const signatures = assessments.map((assessment) =>
     "reason" in assessment
       ? refused(assessment, assessment.reason)
-      : judgeSignature(assessment, authorities, wanted, accepted),
+      : judgeSignature(assessment, authorities, wanted, accepted, pending),
   );
   const fulfilled = isFulfilled(requirement, (authority) => accepted.get(authority) ?? new Set());
-  return { verdict: verdictOf(fulfilled, failures.length, assessments.length), signatures, failures };
+  const untold = failures.length > 0 || pending.size > 0;
+  return { verdict: verdictOf(fulfilled, untold, assessments.length), signatures, failures };
 }
 
-function verdictOf(fulfilled: boolean, failures: number, found: number): Verdict {
+/** Of a signature that nothing speaks against but that somebody could not be asked: it may count the next time. */
+function isUntold(objections: readonly Reason[]): boolean {
+  return objections.length > 0 && objections.every(({ code }) => ERROR_CODES[code].exit === 3);
+}
+
+function verdictOf(fulfilled: boolean, untold: boolean, found: number): Verdict {
   if (fulfilled) return "trusted";
-  if (failures > 0) return "undetermined";
+  if (untold) return "undetermined";
   return found === 0 ? "unsigned" : "untrusted";
 }
 
@@ -57,19 +66,24 @@ function judgeSignature(
   authorities: readonly Authority[],
   wanted: Wanted,
   accepted: ReadonlyMap<Authority, Set<string>>,
+  pending: Set<Assessment>,
 ): JudgedSignature {
   const opinions = authorities.flatMap((authority) => {
     const finding = assessment.findings.get(authority);
-    return finding === undefined ? [] : [{ authority, finding, objections: objectionsOf(authority, finding, wanted) }];
+    if (finding === undefined) return [];
+    return [{ authority, finding, ...weigh(authority, objectionsOf(authority, finding, wanted)) }];
   });
   for (const { authority, finding, objections } of opinions) {
     if (objections.length === 0) accepted.get(authority)?.add(signerName(finding));
+    if (isUntold(objections)) pending.add(assessment);
   }
   // The authority that came closest speaks for the signature: its signer and algorithm are the most that is known.
   const [best] = [...opinions].sort((a, b) => a.objections.length - b.objections.length);
   if (best === undefined) return refused(assessment, nobody);
   const trusted = best.objections.length === 0;
-  return { finding: best.finding, format: assessment.format, trusted, reasons: trusted ? [] : reasonsOf(opinions) };
+  const { finding, validations } = best;
+  const reasons = trusted ? [] : reasonsOf(opinions);
+  return { finding, format: assessment.format, trusted, reasons, ...(validations && { validations }) };
 }
 
 /** One authority's objections as they are; those of several each under the authority's name. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ALGORITHMS } from "../model/algorithm.ts";
-import { VERDICTS } from "../model/policy.ts";
+import { VALIDATIONS, VERDICTS } from "../model/policy.ts";
 import { FORMATS } from "../model/signature.ts";
 import { type PkiCheckReport, type PkiReport, pkiCheckReport, pkiReport } from "./pki-report.ts";
 
@@ -49,6 +49,33 @@ const signature = z.strictObject({
       z.strictObject({ source: z.literal("rfc3161"), at: z.iso.datetime({ precision: 3 }) }),
     ])
     .describe("when the signature was there at the latest, by a trusted time stamp"),
+  revocation: z
+    .array(
+      z.strictObject({
+        fingerprint: z.string().describe("of the certificate"),
+        status: z
+          .enum(["good", "revoked", "unknown", "unchecked", "exempt"])
+          .describe(
+            "unknown: who answers does not know it; unchecked: nobody could be asked; exempt: it names nobody to ask",
+          ),
+        source: z.string().describe("where the answer came from, or why there is none"),
+      }),
+    )
+    .optional()
+    .describe("of each certificate below the anchor; absent where revocation was not looked at"),
+  validations: z
+    .array(
+      z.strictObject({
+        name: z.enum(VALIDATIONS),
+        action: z.enum(["enforce", "log", "skip"]),
+        result: z.enum(["passed", "failed", "skipped"]),
+        reasons: z.array(reason),
+      }),
+    )
+    .optional()
+    .describe(
+      "under a Notary trust policy, what became of each validation: what failed and is only logged stands here",
+    ),
 });
 
 const verdict = z.enum(VERDICTS);
@@ -64,11 +91,17 @@ export const verifyReport = z.strictObject({
       reference: z.string().describe("as the caller named it"),
       digest: digest.nullable(),
       verdict,
-      status: z.enum(["verified", "refused", "unsigned", "missing", "unreachable"]),
+      status: z
+        .enum(["verified", "refused", "unsigned", "missing", "unreachable", "skipped"])
+        .describe("skipped: the policy asks for no verification; nothing was looked at"),
       signatures: z.array(signature),
       errors: z.array(problem),
     }),
   ),
+  policies: z
+    .array(z.strictObject({ kind: z.literal("notation"), path: z.string(), digest }))
+    .optional()
+    .describe("the policy documents that decided, with the hash of their bytes"),
   warnings: z.array(z.string()),
 });
 

@@ -8,7 +8,8 @@ import { oneLine } from "./terminal.ts";
 export function verifyText(report: VerifyReport): string {
   const lines: string[] = [];
   for (const image of report.images) {
-    lines.push(`${oneLine(image.reference)}: ${image.verdict}`);
+    const skipped = image.status === "skipped" ? ", verification skipped by the policy" : "";
+    lines.push(`${oneLine(image.reference)}: ${image.verdict}${skipped}`);
     if (image.digest !== null && !image.reference.endsWith(image.digest)) lines.push(`  digest    ${image.digest}`);
     for (const signature of image.signatures) {
       const who = signature.signer === null ? "" : `, ${signerText(signature.signer)}`;
@@ -16,9 +17,17 @@ export function verifyText(report: VerifyReport): string {
       const mark = signature.trusted ? "trusted " : "refused ";
       lines.push(`  ${mark}  ${signature.format} in ${placeText(signature.place)}${how}${who}`);
       for (const reason of signature.reasons) lines.push(`              ${reason.code}: ${oneLine(reason.message)}`);
+      if (signature.time.at !== null) lines.push(`              time-stamped ${signature.time.at}`);
+      for (const { name, action, result, reasons } of signature.validations ?? []) {
+        const codes = reasons.length === 0 ? "" : `: ${[...new Set(reasons.map(({ code }) => code))].join(", ")}`;
+        lines.push(
+          `              ${name} ${result}${result === "failed" && action === "log" ? ", only logged" : ""}${codes}`,
+        );
+      }
     }
     for (const error of image.errors) lines.push(...problemLines(error, "  "));
   }
+  for (const { path, digest } of report.policies ?? []) lines.push(`policy: ${oneLine(path)} ${digest}`);
   for (const warning of report.warnings) lines.push(`warning: ${oneLine(warning)}`);
   lines.push(totals(report));
   return `${lines.join("\n")}\n`;

@@ -37,6 +37,7 @@ export const EXTENSION = {
 
 export const CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
 export const TIME_STAMPING = "1.3.6.1.5.5.7.3.8";
+export const OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
 export const ANY_EXTENDED_KEY_USAGE = "2.5.29.37.0";
 
 /** What the extensions that this program understands say. */

@@ -2,6 +2,7 @@ import type { Certificate } from "../model/certificate.ts";
 import { CountersignError } from "../model/errors.ts";
 import type { IdentityRule, TextRule } from "../model/policy.ts";
 import type { Reason } from "../model/signature.ts";
+import { notarySubject } from "./names.ts";
 import { describeRule, matchesText } from "./text-rules.ts";
 
 /**
@@ -21,6 +22,7 @@ export function matchIdentity(certificate: Certificate, rule: IdentityRule): Rea
   if (rule.fingerprint !== undefined && normalizeFingerprint(rule.fingerprint) !== certificate.fingerprint) {
     reasons.push(mismatch("fingerprint", [certificate.fingerprint], { kind: "exact", text: rule.fingerprint }));
   }
+  if (rule.subjectAttributes !== undefined) reasons.push(...subjectReasons(certificate, rule.subjectAttributes));
   const issuers = certificate.oidcIssuer === undefined ? [] : [certificate.oidcIssuer];
   // As cosign has it, no extension is the empty text: a private authority's certificates pass the pattern `.*`.
   if (rule.issuer !== undefined && !matchesText(rule.issuer, certificate.oidcIssuer ?? "")) {
@@ -44,6 +46,17 @@ export function normalizeFingerprint(text: string): string {
   throw new CountersignError("E_USAGE", `${JSON.stringify(text.slice(0, 160))} is not a SHA-256 fingerprint`, {
     hint: "take it from: openssl x509 -in certificate.pem -noout -fingerprint -sha256",
   });
+}
+
+function subjectReasons({ subject }: Certificate, wanted: ReadonlyMap<string, string>): Reason[] {
+  const found = notarySubject(subject);
+  const text = [...wanted].map(([type, value]) => `${type}=${value}`).join(",");
+  if (typeof found === "string") {
+    const message = `the subject ${JSON.stringify(subject.text.slice(0, 200))} can match no x509.subject identity: ${found}`;
+    return [{ code: "E_IDENTITY_MISMATCH", message }];
+  }
+  if ([...wanted].every(([type, value]) => found.get(type) === value)) return [];
+  return [mismatch("subject", [subject.text], { kind: "exact", text })];
 }
 
 function matching(rule: TextRule): (text: string) => boolean {

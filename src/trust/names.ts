@@ -73,6 +73,35 @@ export function attributeValues(name: DistinguishedName, type: string): readonly
     .map((attribute) => attribute.text);
 }
 
+/** What Go's `pkix.Name` names; every other attribute it writes as OID and hex, which Notary's identities cannot hold. */
+const notaryTypes: Readonly<Record<string, string>> = {
+  "2.5.4.3": "CN",
+  "2.5.4.5": "SERIALNUMBER",
+  "2.5.4.6": "C",
+  "2.5.4.7": "L",
+  "2.5.4.8": "ST",
+  "2.5.4.9": "STREET",
+  "2.5.4.10": "O",
+  "2.5.4.11": "OU",
+  "2.5.4.17": "POSTALCODE",
+};
+
+/**
+ * The attributes of a subject as Notary's `x509.subject` identities see them, by their types; a sentence where they see none: an
+ * attribute that stands twice, one of a type that they do not know, or C, ST or O missing.
+ */
+export function notarySubject(name: DistinguishedName): ReadonlyMap<string, string> | string {
+  const attributes = new Map<string, string>();
+  for (const { type: id, text } of levelsOf(name).flat()) {
+    const type = notaryTypes[id];
+    if (type === undefined || text === undefined) return `it has the attribute ${shortNames[id] ?? id}`;
+    if (attributes.has(type)) return `it has the attribute ${type} twice`;
+    attributes.set(type, text);
+  }
+  const missing = ["C", "ST", "O"].find((type) => !attributes.get(type));
+  return missing === undefined ? attributes : `it has no ${missing}`;
+}
+
 const canonical = new WeakMap<DistinguishedName, readonly string[]>();
 
 /**

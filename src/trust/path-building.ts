@@ -8,7 +8,12 @@ import { canonicalName, sameName } from "./names.ts";
 
 export type PathResult =
   | { readonly ok: true; readonly path: readonly Certificate[] }
-  | { readonly ok: false; readonly reasons: readonly Reason[] };
+  | {
+      readonly ok: false;
+      readonly reasons: readonly Reason[];
+      /** A path to an anchor with which nothing is wrong but the time. */
+      readonly path?: readonly Certificate[] | undefined;
+    };
 
 interface Candidate {
   readonly certificate: Certificate;
@@ -34,9 +39,9 @@ export function findPath(
 ): PathResult {
   const index = indexBySubject(anchors, intermediates);
   let attempts: number = LIMITS.pathAttempts;
-  let best: { rank: number; reasons: readonly Reason[] } = { rank: -1, reasons: [] };
-  const note = (rank: number, reasons: readonly Reason[]) => {
-    if (rank > best.rank) best = { rank, reasons };
+  let best: Best = { rank: -1, reasons: [], path: undefined };
+  const note = (rank: number, reasons: readonly Reason[], complete?: readonly Certificate[]) => {
+    if (rank > best.rank) best = { rank, reasons, path: complete };
   };
 
   const extend = (path: readonly Certificate[], last: Certificate): readonly Certificate[] | undefined => {
@@ -58,7 +63,7 @@ export function findPath(
       if (anchor) {
         const faults = faultsOf(longer);
         if (faults.length === 0) return longer;
-        note(COMPLETE - faults.length, faults);
+        note(COMPLETE - faults.length, faults, longer);
       } else if (longer.length >= LIMITS.pathDepth) {
         note(TOO_LONG, [
           untrusted(`no path of at most ${LIMITS.pathDepth} certificates leads from ${nameOf(leaf)} to an anchor`),
@@ -72,7 +77,21 @@ export function findPath(
   };
 
   const path = extend([leaf], leaf);
-  return path === undefined ? { ok: false, reasons: best.reasons } : { ok: true, path };
+  return path === undefined ? failure(best.reasons, best.path) : { ok: true, path };
+}
+
+interface Best {
+  readonly rank: number;
+  readonly reasons: readonly Reason[];
+  readonly path: readonly Certificate[] | undefined;
+}
+
+/** A failure, with the path where only the time is wrong with it. */
+export function failure(reasons: readonly Reason[], path: readonly Certificate[] | undefined): PathResult {
+  const timely = reasons.every(
+    ({ code }) => code === "E_CERTIFICATE_EXPIRED" || code === "E_CERTIFICATE_NOT_YET_VALID",
+  );
+  return { ok: false, reasons, path: timely ? path : undefined };
 }
 
 /** Whether a certificate names itself as its issuer (RFC 5280 6.1: self-issued). */

@@ -5,7 +5,7 @@ import { partsOf } from "./certificate.ts";
 import { nameOf } from "./certificate-signature.ts";
 import { ANY_EXTENDED_KEY_USAGE, EXTENSION } from "./extensions.ts";
 import { nameConstraintFaults } from "./name-constraints.ts";
-import { findPath, isSelfIssued, isSelfSigned, type PathResult } from "./path-building.ts";
+import { failure, findPath, isSelfIssued, isSelfSigned, type PathResult } from "./path-building.ts";
 import { publicKeyFrom } from "./public-keys.ts";
 
 export type { PathResult } from "./path-building.ts";
@@ -54,10 +54,10 @@ export function buildAndValidatePath(leaf: Certificate, options: PathOptions): P
   const selfSigned = pinned ? undefined : selfSignedFault(leaf, anchors);
   if (selfSigned !== undefined) return { ok: false, reasons: [selfSigned] };
   const own = leafFaults(leaf, at, options.purpose.extendedKeyUsage, until);
-  if (pinned) return own.length === 0 ? { ok: true, path: [leaf] } : { ok: false, reasons: own };
+  if (pinned) return own.length === 0 ? { ok: true, path: [leaf] } : failure(own, [leaf]);
   const found = findPath(leaf, options.anchors, options.intermediates, (path) => issuerFaults(path, options));
-  if (!found.ok) return { ok: false, reasons: [...own, ...found.reasons] };
-  return own.length === 0 ? found : { ok: false, reasons: own };
+  if (!found.ok) return failure([...own, ...found.reasons], found.path);
+  return own.length === 0 ? found : failure(own, found.path);
 }
 
 /** Why a leaf that vouches for itself is refused; undefined when another vouches for it. */
@@ -115,7 +115,8 @@ function commonFaults(certificate: Certificate, at: Date, until: Date): readonly
   return [...validityFaults(certificate, at, until), ...criticalFaults(certificate), ...keyFaults(certificate)];
 }
 
-function validityFaults(certificate: Certificate, at: Date, until: Date): readonly Reason[] {
+/** What is wrong with a certificate from `at` to `until`. */
+export function validityFaults(certificate: Certificate, at: Date, until: Date): readonly Reason[] {
   if (Number.isNaN(at.getTime())) throw new TypeError("the time to validate at is no time");
   const { notBefore, notAfter } = certificate;
   if (at < notBefore) {

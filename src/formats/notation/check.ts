@@ -5,7 +5,7 @@ import type { ManifestFacts } from "../../model/format.ts";
 import type { Trust } from "../../model/policy.ts";
 import type { Evidence, Finding, NotaryAttributes, PublicKey, Reason } from "../../model/signature.ts";
 import { certificateSignatureFault, nameOf } from "../../trust/certificate-signature.ts";
-import { buildAndValidatePath, type PathResult } from "../../trust/path-validation.ts";
+import { buildAndValidatePath, type PathResult, validityFaults } from "../../trust/path-validation.ts";
 import { publicKeyFrom } from "../../trust/public-keys.ts";
 import { decodeSignature } from "../../trust/signature-encoding.ts";
 import { brokenRules } from "../../trust/verifier-rules.ts";
@@ -19,6 +19,7 @@ import {
   type Period,
   subjectReasons,
 } from "../check.ts";
+import { unrevoked } from "../revocation.ts";
 import { NO_TIME } from "../signing-time.ts";
 import { algorithmOfKey } from "./algorithms.ts";
 import { instantOf } from "./times.ts";
@@ -36,7 +37,7 @@ export async function checkNotary(
   facts?: Promise<ManifestFacts | undefined>,
 ): Promise<Finding> {
   const lenient = isLenient(trust);
-  const { reasons, ...authentication } = await inTime(evidence, trust, at);
+  const { reasons, path: _, ...authentication } = await inTime(evidence, trust, at);
   return {
     format: evidence.format,
     place: evidence.place,
@@ -69,7 +70,8 @@ export async function integrityReasons(evidence: Evidence, lenient: boolean): Pr
 async function inTime(evidence: Evidence, trust: Trust, at: Date): ReturnType<typeof authenticateInTime> {
   const { authenticSigningTime: signed } = attributesOf(evidence);
   if (!trust.signingAuthorities || signed === undefined) return authenticateInTime(evidence, trust, at, authenticate);
-  return { ...(await authenticate(evidence, trust, { at: signed, until: signed })), time: NO_TIME };
+  const found = await authenticate(evidence, trust, { at: signed, until: signed });
+  return unrevoked({ ...found, time: NO_TIME }, evidence, trust, { at: signed });
 }
 
 async function authenticate(evidence: Evidence, trust: Trust, period: Period): Promise<Authentication> {
@@ -93,11 +95,23 @@ async function authenticate(evidence: Evidence, trust: Trust, period: Period): P
   const told = new Set(pathReasons.map(({ code }) => code));
   const others = [...signature, ...profileReasons(evidence.certificates, lenient)];
   return {
-    reasons: [...pathReasons, ...others.filter(({ code }) => !told.has(code))],
+    reasons: [
+      ...pathReasons,
+      ...others.filter(({ code }) => !told.has(code)),
+      ...(path.path === undefined ? untimely(evidence.certificates, period, pathReasons) : []),
+    ],
     algorithm,
     signer: certificateIdentity(leaf),
-    ...(path.ok ? { certificate: leaf } : {}),
+    // Who signed is known even where the time is wrong, which a policy may let pass.
+    ...(path.path && { certificate: leaf }),
+    path: path.path,
   };
+}
+
+/** Every certificate of the envelope must be valid in time, whether or not the path through them is trusted. */
+function untimely(chain: readonly Certificate[], { at, until }: Period, told: readonly Reason[]): readonly Reason[] {
+  const known = new Set(told.map(({ message }) => message));
+  return chain.flatMap((one) => validityFaults(one, at, until)).filter(({ message }) => !known.has(message));
 }
 
 /** The specification asks for no purpose of its own: its profile of certificates says which are forbidden. */

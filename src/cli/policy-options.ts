@@ -1,0 +1,111 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { CountersignError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { RevocationCheck } from "../model/policy.ts";
+import type { RequirementByRepository } from "../operations/verify.ts";
+import type { Host } from "../platform/host.ts";
+import { annotationsOf } from "./arguments.ts";
+import { compatOf, type compatReaders } from "./notation-options.ts";
+import { type OptionValues, text } from "./option-values.ts";
+
+export const policyReaders = { policy: text, trustPolicy: text, trustStore: text, notationConfig: text, scope: text };
+
+/** A Notary trust policy instead of trust flags. */
+export function addPolicyOptions(command: Command): Command {
+  return command
+    .optionsGroup("A trust policy of notation's, instead of the trust flags:")
+    .option("--policy <file>", "a policy document; of which kind it is, it says itself")
+    .option("--trust-policy <file>", "the same, of notation's kind: trustpolicy.json, trustpolicy.oci.json")
+    .option("--trust-store <folder>", "holds its trust stores: x509/TYPE/NAME/FILE")
+    .option("--notation-config <folder>", "holds both as notation keeps them; `default` for notation's own folder")
+    .option("--scope <name>", "stands for the repository of images in layout folders");
+}
+
+type PolicyOptions = OptionValues<typeof policyReaders & typeof compatReaders> & {
+  readonly annotation?: readonly string[] | undefined;
+};
+
+export function namesPolicy(options: OptionValues<typeof policyReaders>): boolean {
+  return Object.keys(policyReaders).some((name) => options[name as keyof typeof policyReaders] !== undefined);
+}
+
+/**
+ * What a trust policy named by flags asks for. Nothing is looked for where no flag points.
+ * @throws with exit status 2: E_USAGE, and what loadNotationPolicy throws.
+ */
+export async function loadPolicy(
+  host: Host,
+  options: PolicyOptions,
+  revocation: RevocationCheck,
+): Promise<RequirementByRepository> {
+  const folder = options.notationConfig === undefined ? undefined : configFolder(host, options.notationConfig);
+  if (options.policy !== undefined && options.trustPolicy !== undefined) {
+    throw usage("--policy and --trust-policy both name a document", "leave one out");
+  }
+  const policy = options.policy ?? options.trustPolicy ?? (folder && (await documentIn(host, folder)));
+  const trustStore = options.trustStore ?? (folder && path.join(folder, "truststore"));
+  if (policy === undefined) {
+    throw usage(
+      "--trust-store or --scope stands without a trust policy",
+      "name the document: --trust-policy trustpolicy.json",
+    );
+  }
+  if (trustStore === undefined) {
+    throw usage(
+      "--trust-policy stands without --trust-store",
+      "name the folder that holds x509/: --trust-store truststore",
+    );
+  }
+  const [{ isNotationPolicy }, { loadNotationPolicy }] = await Promise.all([
+    import("../policies/notation/document.ts"),
+    import("../operations/notation-policy.ts"),
+  ]);
+  if (options.policy !== undefined && !isNotationPolicy(await jsonOf(host, options.policy))) {
+    throw new CountersignError("E_POLICY_INVALID", `${options.policy} is no policy document of a kind that is read`, {
+      hint: "hand over a trust policy of notation's: a JSON object with version and trustPolicies",
+    });
+  }
+  return loadNotationPolicy(host, {
+    policy,
+    trustStore,
+    scope: options.scope,
+    annotations: annotationsOf(options.annotation ?? []),
+    revocation,
+    compat: compatOf(options),
+  });
+}
+
+/** notation's own folder (notation-go dir/path.go), or the one that is named. */
+function configFolder(host: Host, named: string): string {
+  if (named !== "default") return named;
+  const { env, homeDirectory } = host;
+  if (env["NOTATION_CONFIG"]) return env["NOTATION_CONFIG"];
+  if (env["XDG_CONFIG_HOME"]) return path.join(env["XDG_CONFIG_HOME"], "notation");
+  return process.platform === "darwin"
+    ? path.join(homeDirectory, "Library", "Application Support", "notation")
+    : path.join(homeDirectory, ".config", "notation");
+}
+
+async function documentIn(host: Host, folder: string): Promise<string> {
+  for (const name of ["trustpolicy.oci.json", "trustpolicy.json"]) {
+    const file = path.join(folder, name);
+    if (await host.files.exists(file)) return file;
+  }
+  throw new CountersignError("E_FILE_UNREADABLE", `${folder} holds no trustpolicy.oci.json and no trustpolicy.json`, {
+    hint: "name the folder that notation keeps its configuration in, or the document with --trust-policy",
+  });
+}
+
+async function jsonOf(host: Host, file: string): Promise<unknown> {
+  try {
+    return JSON.parse(Buffer.from(await host.files.read(file, LIMITS.policy)).toString("utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function usage(message: string, hint: string): CountersignError {
+  return new CountersignError("E_USAGE", message, { hint });
+}
