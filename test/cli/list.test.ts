@@ -5,7 +5,7 @@ import { bareKey, certified } from "../formats/support/signing.ts";
 import { status, withFaults } from "../support/faults.ts";
 import { pushImage, storageSink } from "../support/images.ts";
 import { type StartedRegistry, type StartOptions, startRegistry } from "../support/start-registry.ts";
-import { createPki, makeKey } from "../trust/support/pki.ts";
+import { createPki, makeKey, NOW } from "../trust/support/pki.ts";
 import { attachAsReferrer, attachAsTag, listUnderTag, signatureOf } from "./support/attach.ts";
 import { createMachine } from "./support/machine.ts";
 import { errorCodes, listReportOf, onlyImage } from "./support/reports.ts";
@@ -55,7 +55,13 @@ describe("what is attached to an image", () => {
       if (kept) await sink.putManifest(`${image.digest.replace(":", "-")}.${suffix}`, kept);
     }
     await attachAsReferrer(target, image.descriptor, signatureOf("bundle", target, image, byPki));
-    await attachAsReferrer(target, image.descriptor, blob("notation", NOTATION_SIGNATURE));
+    for (const format of ["notation", "notation-cose"] as const) {
+      await attachAsReferrer(
+        target,
+        image.descriptor,
+        signatureOf(format, target, image, byPki, { annotations: {}, at: NOW }),
+      );
+    }
     await attachAsReferrer(target, image.descriptor, blob("unknown", "application/vnd.example.scan"));
 
     const { exit, report } = await list(reference);
@@ -73,11 +79,20 @@ describe("what is attached to an image", () => {
       "signature cosign tag",
       "signature cosign tag",
       "signature notation referrer",
+      "signature notation-cose referrer",
     ]);
-    const signers = attachments
-      .filter(({ format }) => format === "cosign")
-      .map(({ signer }) => signer?.subject ?? null);
-    expect(signers).toEqual(["CN=release,O=Example", null]);
+    const signersOf = (name: string) =>
+      attachments.filter(({ format }) => format === name).map(({ signer }) => signer?.subject ?? null);
+    expect(signersOf("cosign")).toEqual(["CN=release,O=Example", null]);
+    expect([...signersOf("notation"), ...signersOf("notation-cose")]).toEqual(Array(2).fill("CN=release,O=Example"));
+  });
+
+  it("is told when what calls itself a Notary signature is none", async () => {
+    const { target, image, reference } = await start();
+    await attachAsReferrer(target, image.descriptor, blob("junk", NOTATION_SIGNATURE));
+    const { report } = await list(reference);
+    expect(onlyImage(report).attachments).toMatchObject([{ kind: "signature", format: "notation", signer: null }]);
+    expect(errorCodes(report)).toEqual(["E_FORMAT_UNSUPPORTED"]);
   });
 
   it("is listed from the fallback tag, by artifact type and by cosign's spelling of the command", async () => {

@@ -70,6 +70,19 @@ async function sign(registry: StartedRegistry, ...args: readonly string[]) {
   return run;
 }
 
+describe("a plugin that signs for notation", () => {
+  it.each(["notation", "notation-cose"])("makes %s signatures of raw ones", async (format) => {
+    const registry = await start();
+    const run = await sign(registry, "--signer", address(), "--plugin-dir", plugins, "--format", format);
+    expect(onlyImage(signReportOf(run)).signatures).toMatchObject([{ format, algorithm: "ecdsa-p256-sha256" }]);
+    const verified = await machine.run([
+      ...["verify", "--output", "json", "--ca-roots", own.root, "--format", format],
+      `${registry.host}/app:1`,
+    ]);
+    expect(onlyImage(verifyReportOf(verified))).toMatchObject({ verdict: "trusted", signatures: [{ format }] });
+  });
+});
+
 const kinds = [
   ["p256", "EC-256", "ecdsa-p256-sha256"],
   ["p384", "EC-384", "ecdsa-p384-sha384"],

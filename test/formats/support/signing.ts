@@ -43,6 +43,7 @@ export function signPrepared(
 ) {
   const hash = /sha\d+$/.exec(algorithm)?.[0];
   if (encoding === "der") return new Uint8Array(sign(hash, bytes, { key, dsaEncoding: "der" }));
+  if (encoding === "p1363") return new Uint8Array(sign(hash, bytes, { key, dsaEncoding: "ieee-p1363" }));
   if (!algorithm.startsWith("rsa-pss-")) return new Uint8Array(sign(hash, bytes, key));
   const padding = constants.RSA_PKCS1_PSS_PADDING;
   return new Uint8Array(sign(hash, bytes, { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }));
