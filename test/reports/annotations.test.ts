@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { annotations } from "../../src/reports/annotations.ts";
+import { carryText } from "../../src/reports/carry-text.ts";
 import { jsonText } from "../../src/reports/json.ts";
 import { listText } from "../../src/reports/list-text.ts";
 import { payloadText } from "../../src/reports/payload-text.ts";
@@ -126,6 +127,9 @@ describe("what is printed into the log of a CI job", () => {
         return pkiCheckText(report);
       case "promote":
         return promoteText(report);
+      case "save":
+      case "load":
+        return carryText(report);
       default:
         return pkiText(report);
     }

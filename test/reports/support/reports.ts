@@ -177,6 +177,24 @@ export function reportsWith(text: string): readonly Report[] {
     },
     {
       schemaVersion: 1,
+      operation: "load",
+      verified: false,
+      directory: text,
+      images: [
+        {
+          reference: text,
+          status: "loaded",
+          digest,
+          copied: ends.copied,
+          attachments: [{ kind: "sbom", format: null, subject: digest, place, artifactType: text, status: "copied" }],
+          errors: [unseen],
+          tag: { name: text, previous: null, status: "moved" },
+        },
+      ],
+      warnings,
+    },
+    {
+      schemaVersion: 1,
       operation: "payload",
       reference: text,
       subject: text,

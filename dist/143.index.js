@@ -1,5 +1,0 @@
-const W=143,j=[143],m={8143:((U,r,t)=>{t.r(r),t.d(r,{triangulateVerb:()=>p});var u=t(8179),i=t(3836),_=t(6025),l=t(9611),n=t(1819),d=t(2315),O=t(28),P=t(9511);const D={signature:".sig",attestation:".att",sbom:".sbom",digest:""},E=["signature","attestation","sbom","digest"],M={...d.Wl,type:(0,n.yL)(E),verbose:n.uE},p={name:"triangulate",define(s){return s.argument("<image>","a reference: a tag is resolved once").addOption(new u.c$("--type <kind>","of what to print the place").choices(E).default("signature")),(0,d.pX)(s),s.option("-v, --verbose","log each request to standard error").addHelpText("after",`
-Example:
-  $ countersign triangulate registry.example.com/app:1.2
-`)},async run(s,v,c,f){const o=(0,n.Tt)(M,v),e=(0,_.F2)((0,P.A)(s)),T={verb:"found",actions:"pull",images:s,host:f},g=await(0,O.f)({...o,concurrency:1},c,T),{subject:A}=await g.finish(()=>(0,l.hd)(g.open(e),e)),{digest:a}=A,L=o.type==="digest"?{...e,tag:void 0,digest:a}:{...e,tag:`${(0,i.g4)(a)}-${(0,i.sU)(a)}${D[o.type]}`,digest:void 0};return c.out(`${(0,_.FH)(L)}
-`),0}}})};export{W as id,j as ids,m as modules};

@@ -1,0 +1,2 @@
+process.argv.splice(2, Infinity, "github-action-post");
+require("./index.js");

@@ -1,0 +1,2 @@
+process.argv.splice(2, Infinity, "github-action");
+require("./index.js");
