@@ -20,18 +20,19 @@ const FETCHES = 16;
 
 /**
  * Lists every store, fetches what a format recognises, reads it, and hands each piece to `consider`. Never throws for what
- * a registry answers: a place that could not be looked at becomes a failure. `formats` is asked for when a listing has come.
+ * a registry answers: a place that could not be looked at becomes a failure. `formats` is asked for those that
+ * entries of a listing may be of, when it has come.
  */
 export async function collect<T>(
   stores: readonly Store[],
-  formats: () => Promise<readonly Format[]> | readonly Format[],
+  formats: (entries: readonly Entry[]) => Promise<readonly Format[]> | readonly Format[],
   subject: Digest,
   consider: (evidence: Evidence | Malformed, format: Format) => T | Promise<T>,
 ): Promise<Collected<T>> {
   const perStore = await Promise.all(
     stores.map(async (store) => {
       const listing = await store.list(subject);
-      const known = await formats();
+      const known = await formats(listing.entries);
       const failures = [...listing.failures];
       const wanted = listing.entries.flatMap((entry) => {
         const candidates = known.filter((candidate) => candidate.recognises(entry));

@@ -2,7 +2,7 @@ import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
 import type { Format, ManifestFacts } from "../model/format.ts";
 import type { Judgement, Requirement, Validation } from "../model/policy.ts";
-import type { FormatName } from "../model/signature.ts";
+import type { Entry, FormatName } from "../model/signature.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { assess, judge } from "../policies/judge.ts";
@@ -49,7 +49,7 @@ export async function verifyImage(
     presence,
     collect(
       only === undefined ? stores.all : stores.holding(only),
-      () => knownFormats(only),
+      (entries) => knownFormats(entries, only),
       digest,
       async (evidence, format) =>
         "reason" in evidence
@@ -67,10 +67,15 @@ export async function verifyImage(
   return outcomeOf(digest, judgement);
 }
 
-/** Not loaded before the first requests have gone out. */
-async function knownFormats(only: readonly FormatName[] | undefined): Promise<readonly Format[]> {
-  const { formats } = await import("../formats/registry.ts");
-  return Object.values(formats).filter(({ name }) => only === undefined || only.includes(name));
+/** Not loaded before the first requests have gone out; formats that no entry can be of are not loaded at all. */
+async function knownFormats(
+  entries: readonly Entry[],
+  only: readonly FormatName[] | undefined,
+): Promise<readonly Format[]> {
+  const { coreFormats } = await import("../formats/core-formats.ts");
+  const isCore = (entry: Entry) => coreFormats.some((format) => format.recognises(entry));
+  const known = entries.every(isCore) ? coreFormats : Object.values((await import("../formats/registry.ts")).formats);
+  return known.filter(({ name }) => only === undefined || only.includes(name));
 }
 
 /** Its manifest; or why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */

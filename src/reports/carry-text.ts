@@ -29,6 +29,7 @@ export function carryText(report: SaveReport | LoadReport): string {
 }
 
 function tagText({ name, previous, status }: NonNullable<LoadReport["images"][number]["tag"]>): string {
-  if (status !== "moved") return `${name} ${status}`;
-  return previous === null ? `${name} made` : `${name} moved, from ${previous}`;
+  const tag = oneLine(name);
+  if (status !== "moved") return `${tag} ${status}`;
+  return previous === null ? `${tag} made` : `${tag} moved, from ${previous}`;
 }

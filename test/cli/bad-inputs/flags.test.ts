@@ -43,7 +43,7 @@ describe("a command line that is none", () => {
       args: ["--registry-password", SECRETS.password, ...verify()],
       says: "--registry-password",
     },
-    { name: "a flag of another command", args: verify("--format", "cosign"), says: "--format" },
+    { name: "a flag of another command", args: verify("--expiry", "1h"), says: "--expiry" },
     { name: "a flag without its value", args: ["verify", image, "--key"], says: "--key" },
     { name: "no image", args: ["verify", "--key", publicKey], says: "no image" },
     { name: "no image to list", args: ["list"], says: "no image" },
