@@ -92,7 +92,7 @@ $(addprefix oci-do-,$(countersign_all)):
 ##       OCI_IMAGE_REF=<image>
 ##       OCI_SIGN_KEY=<path or env://NAME> or OCI_SIGN_SIGNER=<address>
 ##       OCI_SIGN_CERTIFICATE=<file> OCI_SIGN_CERTIFICATE_CHAIN=<file>
-##       OCI_SIGN_FORMAT=<cosign, bundle or both by comma>
+##       OCI_SIGN_FORMAT=<cosign, bundle, notation, notation-cose; several by comma>
 ##       OCI_SIGN_FLAGS=<more flags> OCI_REGISTRY_FLAGS=<flags for the registry>
 ##       OCI_SIGN_REPORT=<files>
 ##
