@@ -3,7 +3,7 @@
 #   include .countersign/make/countersign.mk
 #
 # Nothing runs while make reads it. Every value reaches the program through the environment, never as text of a
-# recipe, so what is in it is not read by a shell. Tested with GNU make 4.3; uses nothing that 3.81 does not have.
+# recipe, so what is in it is not read by a shell. Only GNU make 4.3 is tested; nothing here is meant to be newer than 3.81.
 
 countersign_default_goal := $(.DEFAULT_GOAL)
 COUNTERSIGN_MAKE_FOLDER := $(dir $(lastword $(MAKEFILE_LIST)))
@@ -19,7 +19,7 @@ OCI_SIGN_SIGNER ?=## instead of a key: https+sign://…, notation-plugin:NAME?id
 OCI_SIGN_PUBLIC_KEY ?=## the signing key's public half, where there is no certificate (signers elsewhere, payload, attach)
 OCI_SIGN_CERTIFICATE ?=## the signing key's certificate
 OCI_SIGN_CERTIFICATE_CHAIN ?=## its issuers, in any order
-OCI_SIGN_FORMAT ?=## cosign or bundle; sign takes both, by comma
+OCI_SIGN_FORMAT ?=## cosign, bundle, notation or notation-cose; sign takes several, by comma
 OCI_SIGN_FLAGS ?=## more flags of countersign sign, divided by spaces
 OCI_SIGN_REPORT ?=## files to keep the report in: .json, .xml (JUnit), .md, .env
 
@@ -92,7 +92,7 @@ $(addprefix oci-do-,$(countersign_all)):
 ##       OCI_IMAGE_REF=<image>
 ##       OCI_SIGN_KEY=<path or env://NAME> or OCI_SIGN_SIGNER=<address>
 ##       OCI_SIGN_CERTIFICATE=<file> OCI_SIGN_CERTIFICATE_CHAIN=<file>
-##       OCI_SIGN_FORMAT=<cosign, bundle or both by comma>
+##       OCI_SIGN_FORMAT=<cosign, bundle, notation, notation-cose; several by comma>
 ##       OCI_SIGN_FLAGS=<more flags> OCI_REGISTRY_FLAGS=<flags for the registry>
 ##       OCI_SIGN_REPORT=<files>
 ##
@@ -175,7 +175,7 @@ oci-promote-all: oci-pre-promote-all oci-do-promote-all oci-post-promote-all  ##
 ##       OCI_IMAGE_REF=<image>
 ##       OCI_PAYLOAD_DIR=<folder> or OCI_PAYLOAD_FILE=<file>
 ##       OCI_SIGN_PUBLIC_KEY=<file> or OCI_SIGN_CERTIFICATE=<file> OCI_SIGN_CERTIFICATE_CHAIN=<file>
-##       OCI_SIGN_FORMAT=<cosign or bundle>
+##       OCI_SIGN_FORMAT=<cosign, bundle, notation or notation-cose>
 ##       OCI_PAYLOAD_FLAGS=<more flags> OCI_REGISTRY_FLAGS=<flags for the registry>
 ##       OCI_PAYLOAD_REPORT=<files>
 ##
