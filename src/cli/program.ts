@@ -45,7 +45,7 @@ const summaries: Readonly<Record<string, string>> = {
   load: "copy an image of such a folder into a registry; verifies nothing",
   pki: "your own root, intermediate and leaves: make, check, revoke",
   triangulate: "print under which tag an image's signatures stand",
-  quickstart: "see it all: sign, verify, tamper, refusal; offline, on an embedded registry",
+  quickstart: "see it all: sign, verify, tamper, promote, refuse; offline, on an embedded registry",
 };
 
 /**

@@ -109,7 +109,7 @@ export const promoteVerb: Verb = {
 
 function addResignOptions(command: Command): Command {
   addKeyOptions(command)
-    .option("--format <names>", "cosign, bundle, or both by comma (default: cosign)")
+    .option("--format <names>", "cosign, bundle, notation, notation-cose; several by comma (default: cosign)")
     .option("--signing-algorithm <name>", "instead of what verifiers expect by default")
     .option("--annotation <key=value>", "signed beside the digest (repeatable)", (value, before?: string[]) => [
       ...(before ?? []),

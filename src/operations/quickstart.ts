@@ -3,8 +3,10 @@ import type { Certificate } from "../model/certificate.ts";
 import type { Format } from "../model/format.ts";
 import type { Authority, Verdict } from "../model/policy.ts";
 import { parseReference } from "../oci/reference.ts";
+import type { PromoteReport } from "../reports/report.ts";
 import { createLocalSigner } from "../signers/local-signer.ts";
 import { exactRule } from "../trust/text-rules.ts";
+import { promote } from "./promote.ts";
 import { forgeSignature, moveSignature, pushImage } from "./quickstart-images.ts";
 import { throwAwayPki } from "./quickstart-pki.ts";
 import type { Session } from "./session.ts";
@@ -15,10 +17,12 @@ import { verify } from "./verify.ts";
 export interface QuickstartStep {
   readonly title: string;
   readonly detail: readonly string[];
-  /** The verdict that the step must end in; absent for steps that only make something. */
-  readonly expected?: Verdict | undefined;
-  readonly got?: Verdict | undefined;
+  /** What the step must end in; absent for steps that only make something. */
+  readonly expected?: Ending | undefined;
+  readonly got?: Ending | undefined;
 }
+
+type Ending = Verdict | PromoteReport["images"][number]["status"];
 
 export interface QuickstartWorld {
   /** `host:port` of the embedded registry. */
@@ -31,7 +35,7 @@ export interface QuickstartWorld {
 const IDENTITY = "https://ci.example.com/release";
 
 /**
- * Sign, verify, tamper, refusal on a registry of its own with a throw-away PKI. Each step is told as it ends.
+ * Sign, verify, tamper, refusal, promotion on a registry of its own with a throw-away PKI. Each step is told as it ends.
  * Resolves to whether every step ended as it must.
  */
 export async function quickstart(
@@ -106,6 +110,28 @@ export async function quickstart(
   const forged = await pushImage(session.host, repository, "1.3");
   await forgeSignature(repository, image, forged);
   await judgeStep("Pushed 1.3 and rewrote 1.0's signed payload to name it", `${repositoryName}:1.3`, "untrusted");
+
+  const production = `${world.registry}/production/app`;
+  const promoteStep = async (title: string, tag: string, expected: Ending) => {
+    const report = await promote(session, session, {
+      pairs: [{ source: `${repositoryName}:${tag}`, destination: `${production}:1` }],
+      requirement: { authority: authorityFor(pki.root, IDENTITY) },
+      recursive: false,
+      dryRun: false,
+      warnings: [],
+    });
+    const detail = report.images.flatMap(({ digest, tag: moved, attachments, errors }) => [
+      ...(moved === null ? [] : [`${production}:1 ${moved.status}${moved.status === "moved" ? `, ${digest}` : ""}`]),
+      ...attachments.map(({ kind, format, place }) => `${kind} ${format ?? "unknown"} came along, ${place.kind}`),
+      ...errors.map(({ code, message }) => `${code}: ${message}`),
+    ]);
+    const got = report.images[0]?.status;
+    tell({ title, detail, expected, got });
+    good &&= got === expected;
+  };
+  await promoteStep("Promoted 1.0: verified, copied with its signatures, verified, then tagged", "1.0", "promoted");
+  await promoteStep("Tried to promote 1.1 over it, which nobody signed", "1.1", "refused");
+  await judgeStep("Looked at what production runs", `${production}:1`, "trusted");
 
   world.throttle(true);
   await judgeStep(

@@ -18,12 +18,21 @@ describe("quickstart", () => {
       "unsigned",
       "untrusted",
       "untrusted",
+      "promoted",
+      "refused",
+      "trusted",
       "undetermined",
     ]);
     for (const { expected, got } of steps) expect(got).toBe(expected);
     expect(machine.contents().size).toBe(0);
     const told = steps.flatMap(({ detail }) => detail).join("\n");
-    for (const code of ["E_IDENTITY_MISMATCH", "E_SUBJECT_MISMATCH", "E_SIGNATURE_INVALID", "E_REGISTRY_THROTTLED"]) {
+    for (const code of [
+      "E_IDENTITY_MISMATCH",
+      "E_SUBJECT_MISMATCH",
+      "E_SIGNATURE_INVALID",
+      "E_REGISTRY_THROTTLED",
+      "E_NOT_VERIFIED",
+    ]) {
       expect(told).toContain(code);
     }
   });
@@ -32,7 +41,7 @@ describe("quickstart", () => {
     const { exit, stdout } = await machine.run(["quickstart"]);
     expect(exit).toBe(0);
     expect([...stdout.matchAll(/^(\d+)\. /gm)].map(([, number]) => Number(number))).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
     ]);
     expect(stdout).toMatch(/All as it must be/);
     expect(stdout).not.toMatch(/expected/);

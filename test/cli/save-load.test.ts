@@ -67,6 +67,30 @@ async function verdictOf(reference: string): Promise<string[]> {
 const ALL_TRUSTED = ["trusted", "trusted", "trusted"];
 
 describe("an image that is saved", () => {
+  it("is promoted out of the folder by the gate, and a stranger's trust moves no tag", async () => {
+    const folder = await saved();
+    const destination = await startRegistry({ referrersApi: false });
+    try {
+      const promote = (trusted: string) =>
+        machine.run([
+          "promote",
+          "--recursive",
+          "--key",
+          trusted,
+          `oci:${folder}:1.2`,
+          `${destination.host}/prod/app:1`,
+        ]);
+      const stranger = machine.file("stranger.pub", publicKeyPem(makeKey("p256")));
+      const refused = await promote(stranger);
+      expect([refused.exit, refused.stdout]).toEqual([1, expect.stringContaining("E_NOT_VERIFIED")]);
+      expect(destination.storage.get("prod/app")?.tags.get("1")).toBeUndefined();
+      expect((await promote(publicKey)).exit).toBe(0);
+      expect(await verdictOf(`${destination.host}/prod/app:1`)).toEqual(ALL_TRUSTED);
+    } finally {
+      await destination.close();
+    }
+  });
+
   it("comes with every platform and everything that hangs on them, and the report says that nothing was verified", async () => {
     const folder = newFolder();
     const run = await save(folder, `${source.host}/app:1.2`);

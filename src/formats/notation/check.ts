@@ -85,8 +85,8 @@ async function authenticate(evidence: Evidence, trust: Trust, period: Period): P
   const trusted = trust.keys.find(({ spki }) => Buffer.compare(spki, key.spki) === 0);
   if (trusted !== undefined) return { reasons: signature, algorithm, signer: keyIdentity(trusted) };
   if (trust.anchors.length === 0) {
-    const whose = `whose key is none of the ${trust.keys.length} trusted keys`;
-    const message = `the signature comes with the certificate of ${nameOf(leaf)}, ${whose}`;
+    const other = trust.keys.length > 1 ? `none of the ${trust.keys.length} trusted keys` : "not the trusted key";
+    const message = `the signature comes with ${nameOf(leaf)}, whose key is ${other}`;
     const reason: Reason = trust.keys.length === 0 ? nothingTrusted : { code: "E_KEY_MISMATCH", message };
     return { reasons: [reason, ...signature], algorithm, signer: certificateIdentity(leaf) };
   }
