@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, type as systemType } from "node:os";
 import { parseArgs } from "node:util";
 import { runCosign } from "../test/interop/support/cosign.ts";
@@ -8,23 +8,33 @@ import { createContenders, program } from "./contenders.ts";
 import { measureBulk } from "./measure-bulk.ts";
 import { measureLatency } from "./measure-latency.ts";
 import { measureNotation } from "./measure-notation.ts";
-import { measurePromotion } from "./measure-promotion.ts";
+import { measureLargePromotion, measureManyPromotions } from "./measure-promotion.ts";
 import { measureRequests } from "./measure-requests.ts";
 import { measureSigningService } from "./measure-signing-service.ts";
 import { measureStartUp } from "./measure-start-up.ts";
 import { startRegistries } from "./registries.ts";
 import { describeBound, holds, renderSection, type Section } from "./results.ts";
 
+const RESULTS = "bench/RESULTS.md";
+const parts = [
+  "requests",
+  "latency",
+  "bulk",
+  "notation",
+  "large-promotion",
+  "many-promotions",
+  "signing-service",
+  "start-up",
+] as const;
 const usage = `node bench/run.mjs [--quick] [--verbose] [PART]…
 
 Measures dist/ beside cosign on one registry and writes bench/RESULTS.md. Ends in 1 when a bound is broken.
 
   --quick     50 images and few repeats; writes nothing
-  PART        requests, latency, bulk, notation, promotion, signing-service or start-up, and no other; writes nothing
+  PART        one of ${parts.join(", ")}, and no other: its section alone is written anew
   --verbose   lists the requests of each command
 `;
 
-const parts = ["requests", "latency", "bulk", "notation", "promotion", "signing-service", "start-up"] as const;
 type Part = (typeof parts)[number];
 
 const { values, positionals } = parseArgs({
@@ -57,7 +67,8 @@ const measures: Record<Part, () => Promise<Section>> = {
   latency: () => measureLatency(registries, contenders, quick ? 3 : 11),
   bulk: () => measureBulk(dockerRegistry, contenders, quick ? 50 : 500, quick ? 1 : 3),
   notation: () => measureNotation(registries, quick ? 50 : 200),
-  promotion: () => measurePromotion(quick ? 1 : 3),
+  "large-promotion": () => measureLargePromotion(quick ? 1 : 3),
+  "many-promotions": () => measureManyPromotions(quick ? 1 : 3),
   "signing-service": () => measureSigningService(embedded, quick ? 50 : 200, quick ? 1 : 5),
   "start-up": () => measureStartUp(contenders, quick ? 7 : 41),
 };
@@ -71,12 +82,13 @@ for (const part of parts) {
 }
 for (const registry of registries) await registry.stop();
 
-if (!quick && only === undefined) writeFileSync("bench/RESULTS.md", await document(sections));
+if (!quick) writeFileSync(RESULTS, await document(sections.map(renderSection)));
 const broken = sections.flatMap(({ bounds }) => bounds).filter((bound) => !holds(bound));
 for (const bound of broken) console.error(describeBound(bound));
 process.exit(broken.length > 0 ? 1 : 0);
 
-async function document(measured: readonly Section[]): Promise<string> {
+/** The intro, then every section: those measured now, in the place of those of an earlier run. */
+async function document(measured: readonly string[]): Promise<string> {
   const [cosign, registry] = [
     /GitVersion:\s*(\S+)/.exec((await runCosign(["version"])).stdout)?.[1],
     /v?\d[\w.+~-]*/.exec((await run(requirePeer("docker-registry"), ["--version"], { env: {} })).stdout)?.[0],
@@ -84,7 +96,13 @@ async function document(measured: readonly Section[]): Promise<string> {
   const machine = `${availableParallelism()} cores, ${systemType()}, Node ${process.version}`;
   const intro = `# Results
 
-Made by \`npm run build && node bench/run.mjs\` on ${machine}, against cosign ${cosign} and docker-registry ${registry}.
+Made by \`npm run build && node bench/run.mjs\`, or a part of it at a time, on ${machine}, against cosign ${cosign} and docker-registry ${registry}.
 The command ends in an error when a bound below is broken.`;
-  return `${[intro, ...measured.map(renderSection)].join("\n\n")}\n`;
+  const [, ...earlier] = existsSync(RESULTS)
+    ? readFileSync(RESULTS, "utf8")
+        .trimEnd()
+        .split(/\n\n(?=## )/)
+    : [];
+  const kept = new Map([...earlier, ...measured].map((section) => [section.slice(0, section.indexOf("\n")), section]));
+  return `${[intro, ...kept.values()].join("\n\n")}\n`;
 }

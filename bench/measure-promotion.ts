@@ -1,15 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
 import { mapConcurrently } from "../src/platform/parallel.ts";
-import { cosignImportKey } from "../test/interop/support/cosign.ts";
 import { type DockerRegistry, startDockerRegistry } from "../test/interop/support/docker-registry.ts";
 import { pushImage } from "../test/interop/support/image.ts";
-import { requirePeer } from "../test/interop/support/peers.ts";
-import { generateKey } from "../test/interop/support/pki.ts";
-import { type Completed, run, temporaryFolder } from "../test/interop/support/run.ts";
-import { program, tellPeak } from "./contenders.ts";
 import { startDelayingProxy } from "./delaying-proxy.ts";
 import { LAYER, LAYERS, pushLarge } from "./large-image.ts";
+import { createPromoters, type Promoters } from "./promoters.ts";
 import { type Bound, milliseconds, type Section } from "./results.ts";
 import { alternate } from "./statistics.ts";
 
@@ -25,39 +19,48 @@ const FAR = 50;
 /** Of the small images, those that skopeo copies from afar; its time is scaled to all of them. */
 const FAR_SKOPEO_RUNS = 40;
 
-/**
- * Promotion between two registries and within one, beside skopeo. Both bring the signatures; ours verifies at the source and at the
- * destination, skopeo, whose Debian build has no sigstore, verifies nothing. Every copy goes into a registry that was empty.
- */
-export async function measurePromotion(times: number): Promise<Section> {
-  const source = await startDockerRegistry();
-  const tools = await createPromoters(source.host);
-  try {
+const TERMS =
+  "Between two docker-registry processes on this machine; every copy goes into an empty registry. Both bring the signatures; ours verifies each image by key at the source and at the destination, skopeo, whose Debian build has no sigstore, verifies nothing.";
+const HEAD = ["", "ours", "skopeo", "ratio", "our peak memory"];
+
+/** A large image between two registries and within one, beside skopeo. */
+export async function measureLargePromotion(times: number): Promise<Section> {
+  return withSource(async (source, tools) => {
     const large = await measureLarge(source, tools, times);
     const within = await measureWithin(source, tools);
+    return {
+      title: "Promotion of a large image",
+      note: `${TERMS} Medians of ${times} alternating runs.`,
+      head: HEAD,
+      rows: [large.row, within.row],
+      bounds: [...large.bounds, ...within.bounds],
+    };
+  });
+}
+
+/** Many small images, in one run of ours, beside as many runs of skopeo and one `skopeo sync`. */
+export async function measureManyPromotions(times: number): Promise<Section> {
+  return withSource(async (source, tools) => {
     const images = await prepareMany(source, tools);
     const many = await measureMany(source, tools, images, times);
     const far = await measureFar(source, tools, images);
     return {
-      title: "Promotion",
-      note: `Between two docker-registry processes on this machine; every copy goes into an empty registry. Both bring the signatures; ours verifies each image by key at the source and at the destination, skopeo verifies nothing. Medians of ${times} alternating runs, one run from afar; skopeo runs go ${SKOPEO_AT_A_TIME} at a time, from afar ${FAR_SKOPEO_RUNS} of them, scaled. Without added delay both registries share two cores with the programs and are what is waited for: the bound is held from afar, as for the 500 images.`,
-      head: ["", "ours", "skopeo", "ratio", "our peak memory"],
-      rows: [large.row, within.row, ...many.rows, far.row],
-      bounds: [...large.bounds, ...within.bounds, ...many.bounds, ...far.bounds],
+      title: `Promotion of ${SMALL_IMAGES} small images`,
+      note: `${TERMS} Medians of ${times} alternating runs, one run from afar; skopeo runs go ${SKOPEO_AT_A_TIME} at a time, from afar ${FAR_SKOPEO_RUNS} of them, scaled. Without added delay both registries share two cores with the programs and are what is waited for: the bound is held from afar, as for the 500 images.`,
+      head: HEAD,
+      rows: [...many.rows, far.row],
+      bounds: [...many.bounds, ...far.bounds],
     };
+  });
+}
+
+async function withSource(work: (source: DockerRegistry, tools: Promoters) => Promise<Section>): Promise<Section> {
+  const source = await startDockerRegistry();
+  try {
+    return await work(source, await createPromoters(source.host));
   } finally {
     await source.stop();
   }
-}
-
-interface Promoters {
-  /** Signs, the signature in cosign's tag, which skopeo can copy as an image. */
-  sign(images: readonly string[]): Promise<void>;
-  /** One run for all pairs; resolves to the most memory it held, in bytes. */
-  promote(pairs: readonly (readonly [string, string])[]): Promise<number>;
-  skopeoCopy(from: string, to: string): Promise<void>;
-  /** One run for these tags of `source`; they come into `HOST/sync/` of the destination. */
-  skopeoSync(tags: Readonly<Record<string, readonly string[]>>, destination: string): Promise<void>;
 }
 
 interface Measured {
@@ -223,75 +226,4 @@ async function intoEmpty(work: (host: string) => Promise<void>): Promise<number>
   } finally {
     await destination.stop();
   }
-}
-
-async function createPromoters(source: string): Promise<Promoters> {
-  const folder = temporaryFolder("bench-promotion");
-  const file = (name: string, text: string) => {
-    const target = path.join(folder, name);
-    writeFileSync(target, text, { mode: 0o600 });
-    return target;
-  };
-  const pem = generateKey("p256").privatePem;
-  const privateKey = file("signing.key", pem);
-  const publicKey = file("cosign.pub", (await cosignImportKey(pem)).publicKey);
-  const env = { PATH: "/usr/bin:/bin", HOME: folder };
-  const timeout = 600_000;
-  const here = (args: readonly string[]) => run(process.execPath, args, { env, timeout }).then(succeeded);
-  const skopeo = (args: readonly string[]) =>
-    run(requirePeer("skopeo"), ["--insecure-policy", ...args], { env, timeout }).then(succeeded);
-  mkdirSync(path.join(folder, "registries.d"));
-  file("registries.d/signatures.yaml", "default-docker:\n  use-sigstore-attachments: true\n");
-  const plainHttp = ["--src-tls-verify=false", "--dest-tls-verify=false"];
-
-  return {
-    async sign(images) {
-      const list = file("images", `${images.join("\n")}\n`);
-      await here([program, "sign", "--key", privateKey, "--format", "cosign", "--images", list]);
-    },
-    async promote(pairs) {
-      const peakFile = path.join(folder, "peak");
-      const list = file("pairs", pairs.map(([from, to]) => `${from} ${to}\n`).join(""));
-      const args = ["promote", "--key", publicKey, "--output", "json", "--images", list];
-      const { stdout } = await here(["--import", tellPeak(peakFile), program, ...args]);
-      const { images } = JSON.parse(stdout) as { images: { status: string }[] };
-      const promoted = images.filter(({ status }) => status === "promoted");
-      if (promoted.length !== pairs.length) throw new Error(`${promoted.length} of ${pairs.length} were promoted`);
-      return Number(readFileSync(peakFile, "utf8"));
-    },
-    async skopeoCopy(from, to) {
-      await skopeo([
-        "--registries.d",
-        path.join(folder, "registries.d"),
-        "copy",
-        "--all",
-        "--preserve-digests",
-        "--quiet",
-        ...plainHttp,
-        `docker://${from}`,
-        `docker://${to}`,
-      ]);
-    },
-    async skopeoSync(tags, destination) {
-      const images = Object.entries(tags).map(([repository, names]) => `    ${repository}: [${names.join(", ")}]\n`);
-      const list = file("sync.yaml", `"${source}":\n  tls-verify: false\n  images:\n${images.join("")}`);
-      await skopeo([
-        "sync",
-        "--all",
-        "--preserve-digests",
-        ...plainHttp,
-        "--src",
-        "yaml",
-        "--dest",
-        "docker",
-        list,
-        `${destination}/sync`,
-      ]);
-    },
-  };
-}
-
-function succeeded(done: Completed): Completed {
-  if (done.exitCode === 0) return done;
-  throw new Error(`a measured program ended in ${done.exitCode}:\n${done.stderr}${done.stdout.slice(0, 2000)}`);
 }
