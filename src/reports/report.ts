@@ -1,109 +1,16 @@
 import { z } from "zod";
 import { ALGORITHMS } from "../model/algorithm.ts";
-import { VALIDATIONS, VERDICTS } from "../model/policy.ts";
 import { FORMATS } from "../model/signature.ts";
 import { type PkiCheckReport, type PkiReport, pkiCheckReport, pkiReport } from "./pki-report.ts";
+import { loadReport, promoteReport, saveReport } from "./promote-report.ts";
+import { digest, place, problem, signer, verifyReport } from "./report-parts.ts";
+
+export { loadReport, promoteReport, saveReport, verifyReport };
 
 /**
  * The documents that `--output json` and `--report` write, version 1. Members are only ever added; `docs/schemas/` holds
  * the JSON Schema of each, made from here and compared by a test.
  */
-
-const digest = z.string().describe("sha256:… or sha512:…");
-
-const problem = z.strictObject({
-  code: z.string().describe("a stable code; docs/troubleshooting.md has a section for each"),
-  message: z.string(),
-  hint: z.string().nullable().describe("what mends it"),
-  retry: z.boolean().describe("whether trying again, unchanged, can help"),
-  place: z.string().nullable().describe("what could not be looked at or read"),
-});
-
-const place = z.strictObject({
-  kind: z.enum(["tag", "referrer", "fallback-tag"]),
-  name: z.string(),
-  digest: digest.nullable(),
-});
-
-const signer = z
-  .strictObject({
-    subject: z.string().nullable().describe("RFC 4514 name of the certificate; null for a bare key"),
-    sans: z.array(z.string()),
-    issuer: z.string().nullable().describe("Fulcio's issuer extension"),
-    fingerprint: z.string().describe("of the certificate, or of the bare key's SubjectPublicKeyInfo"),
-  })
-  .describe("who signed; of a signature that did not count, who it says signed");
-
-const reason = z.strictObject({ code: z.string(), message: z.string() });
-
-const signature = z.strictObject({
-  format: z.enum(FORMATS),
-  place,
-  trusted: z.boolean(),
-  reasons: z.array(reason).describe("why it did not count; empty when it did"),
-  algorithm: z.enum(ALGORITHMS).nullable(),
-  signer: signer.nullable(),
-  time: z
-    .discriminatedUnion("source", [
-      z.strictObject({ source: z.literal("none"), at: z.null() }),
-      z.strictObject({ source: z.literal("rfc3161"), at: z.iso.datetime({ precision: 3 }) }),
-    ])
-    .describe("when the signature was there at the latest, by a trusted time stamp"),
-  revocation: z
-    .array(
-      z.strictObject({
-        fingerprint: z.string().describe("of the certificate"),
-        status: z
-          .enum(["good", "revoked", "unknown", "unchecked", "exempt"])
-          .describe(
-            "unknown: who answers does not know it; unchecked: nobody could be asked; exempt: it names nobody to ask",
-          ),
-        source: z.string().describe("where the answer came from, or why there is none"),
-      }),
-    )
-    .optional()
-    .describe("of each certificate below the anchor; absent where revocation was not looked at"),
-  validations: z
-    .array(
-      z.strictObject({
-        name: z.enum(VALIDATIONS),
-        action: z.enum(["enforce", "log", "skip"]),
-        result: z.enum(["passed", "failed", "skipped"]),
-        reasons: z.array(reason),
-      }),
-    )
-    .optional()
-    .describe(
-      "under a Notary trust policy, what became of each validation: what failed and is only logged stands here",
-    ),
-});
-
-const verdict = z.enum(VERDICTS);
-
-export const verifyReport = z.strictObject({
-  schemaVersion: z.literal(1),
-  operation: z.literal("verify"),
-  verdict: verdict.describe(
-    "of the whole run: the worst of all images, an untrusted or unsigned one before an undetermined one",
-  ),
-  images: z.array(
-    z.strictObject({
-      reference: z.string().describe("as the caller named it"),
-      digest: digest.nullable(),
-      verdict,
-      status: z
-        .enum(["verified", "refused", "unsigned", "missing", "unreachable", "skipped"])
-        .describe("skipped: the policy asks for no verification; nothing was looked at"),
-      signatures: z.array(signature),
-      errors: z.array(problem),
-    }),
-  ),
-  policies: z
-    .array(z.strictObject({ kind: z.literal("notation"), path: z.string(), digest }))
-    .optional()
-    .describe("the policy documents that decided, with the hash of their bytes"),
-  warnings: z.array(z.string()),
-});
 
 export const signReport = z.strictObject({
   schemaVersion: z.literal(1),
@@ -180,120 +87,6 @@ export const listReport = z.strictObject({
         }),
       ),
       errors: z.array(problem),
-    }),
-  ),
-  warnings: z.array(z.string()),
-});
-
-const verification = z.strictObject({
-  verdict,
-  images: z
-    .array(verifyReport.shape.images.element)
-    .describe("as in the report of verify: the image itself, and with --recursive every image of its index"),
-});
-
-export const promoteReport = z.strictObject({
-  schemaVersion: z.literal(1),
-  operation: z.literal("promote"),
-  dryRun: z.boolean().describe("true: nothing was written"),
-  images: z.array(
-    z.strictObject({
-      source: z.string().describe("as the caller named it"),
-      destination: z.string().describe("as the caller named it"),
-      digest: digest.nullable().describe("of the image, the same at both ends; null: it could not be resolved"),
-      status: z
-        .enum(["promoted", "unchanged", "planned", "refused", "failed"])
-        .describe(
-          "unchanged: all was there already; planned: what a run without --dry-run does; refused: it does not verify, or its tag was moved; failed: could not tell, or could not be done",
-        ),
-      verification: z.strictObject({
-        source: verification.nullable().describe("null: not come to"),
-        destination: verification.nullable().describe("by the destination's own trust; null: not come to"),
-      }),
-      copied: z
-        .strictObject({
-          manifests: z.int().describe("written at the destination"),
-          blobs: z.int().describe("whose bytes moved"),
-          mounted: z.int().describe("blobs that the registry took from another repository of its own"),
-          present: z.int().describe("manifests and blobs that were there already"),
-          foreign: z.int().describe("layers that are fetched from elsewhere and are not in the source"),
-          bytes: z.int().describe("of blobs that moved"),
-        })
-        .describe("attachments included; of a planned image, what would be"),
-      attachments: z.array(
-        z.strictObject({
-          kind: z.enum(["signature", "attestation", "sbom", "referrer"]),
-          format: z.string().nullable().describe("null: not known to this program"),
-          subject: digest.describe("what it hangs on: the image, one of its index, or another attachment"),
-          place: place.describe("at the destination; of a planned one, at the source"),
-          artifactType: z.string().nullable(),
-          status: z.enum(["copied", "present", "planned"]),
-        }),
-      ),
-      resigned: z.array(
-        z.strictObject({
-          format: z.enum(FORMATS),
-          subject: digest,
-          place: place.nullable().describe("null: planned"),
-          status: z.enum(["added", "unchanged", "planned"]),
-          algorithm: z.enum(ALGORITHMS),
-          signer,
-        }),
-      ),
-      tag: z
-        .strictObject({
-          name: z.string(),
-          previous: digest.nullable().describe("what it named at the start; null: it was not there"),
-          status: z
-            .enum(["moved", "unchanged", "planned", "kept", "unknown"])
-            .describe(
-              "moved: it names the image now; unchanged: it did before; kept: it does not name it; unknown: it was being written when the registry failed",
-            ),
-        })
-        .nullable()
-        .describe("null: by digest only"),
-      errors: z.array(problem),
-    }),
-  ),
-  warnings: z.array(z.string()),
-});
-
-const promoted = promoteReport.shape.images.element.shape;
-
-/** What `save` and `load` say of an image: what `promote` says, but for verdicts. */
-const carried = {
-  digest: promoted.digest,
-  copied: promoted.copied,
-  attachments: promoted.attachments,
-  errors: promoted.errors,
-};
-
-export const saveReport = z.strictObject({
-  schemaVersion: z.literal(1),
-  operation: z.literal("save"),
-  verified: z.literal(false).describe("nothing here has been verified"),
-  directory: z.string(),
-  images: z.array(
-    z.strictObject({
-      reference: z.string().describe("as the caller named it"),
-      status: z.enum(["saved", "unchanged", "failed"]).describe("unchanged: all was in the folder already"),
-      ...carried,
-    }),
-  ),
-  warnings: z.array(z.string()),
-});
-
-export const loadReport = z.strictObject({
-  schemaVersion: z.literal(1),
-  operation: z.literal("load"),
-  verified: z.literal(false).describe("nothing here has been verified"),
-  directory: z.string(),
-  images: z.array(
-    z.strictObject({
-      reference: z.string().describe("where it was loaded to, as the caller named it"),
-      status: z.enum(["loaded", "unchanged", "failed"]).describe("unchanged: all was there already"),
-      ...carried,
-      tag: promoted.tag,
     }),
   ),
   warnings: z.array(z.string()),
