@@ -1,5 +1,6 @@
 import type { Algorithm } from "./algorithm.ts";
 import type { Certificate } from "./certificate.ts";
+import type { OpenPgpCertificate } from "./openpgp.ts";
 import type { Finding, FormatName, LookFailure, PublicKey, Reason, RevocationStatus } from "./signature.ts";
 
 /** Whom cryptography may lead back to: keys, or anchors with help for building paths. All from the caller. */
@@ -7,6 +8,8 @@ export interface Trust {
   readonly keys: readonly PublicKey[];
   readonly anchors: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
+  /** Whose OpenPGP signatures count; absent: nobody's, and places that keep no others are not looked at. */
+  readonly openpgp?: readonly OpenPgpCertificate[] | undefined;
   readonly allowedAlgorithms: readonly Algorithm[];
   /** Verifiers whose leniency is wanted: exactly what docs/differences.md says of them is let pass. */
   readonly compat?: readonly CompatName[] | undefined;

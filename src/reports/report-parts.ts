@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ALGORITHMS } from "../model/algorithm.ts";
 import { VALIDATIONS, VERDICTS } from "../model/policy.ts";
-import { FORMATS } from "../model/signature.ts";
+import { FORMATS, PLACES } from "../model/signature.ts";
 
 /** What the documents of several operations have in common. */
 
@@ -16,7 +16,7 @@ export const problem = z.strictObject({
 });
 
 export const place = z.strictObject({
-  kind: z.enum(["tag", "referrer", "fallback-tag"]),
+  kind: z.enum(PLACES),
   name: z.string(),
   digest: digest.nullable(),
 });
