@@ -32,7 +32,7 @@ export interface HereRun<Report> extends CountersignRun {
 
 /** `countersign sign`, its report as JSON. */
 export async function signHere(options: HereSign): Promise<HereRun<SignReport>> {
-  const runIt = options.ownProcess ? runCountersign : runInProcess;
+  const runIt = options.ownProcess ? runCountersign : runHere;
   const done = await runIt(
     [
       "sign",
@@ -60,7 +60,7 @@ export interface HereVerify {
 
 /** `countersign verify`, its report as JSON. */
 export async function verifyHere(options: HereVerify): Promise<HereRun<VerifyReport>> {
-  const done = await runInProcess([
+  const done = await runHere([
     "verify",
     ...["--output", "json"],
     ...trustFlags(options.trust),
@@ -70,6 +70,10 @@ export async function verifyHere(options: HereVerify): Promise<HereRun<VerifyRep
   ]);
   return withReport(done);
 }
+
+/** In this process, unless another program than that of src/ is to be tested. */
+const runHere: typeof runInProcess = (args, options) =>
+  process.env["COUNTERSIGN_PROGRAM"] ? runCountersign(args, options) : runInProcess(args, options);
 
 /** The command line in this process, with the same environment as `runCountersign` gives; the folder it works in is this process's. */
 async function runInProcess(
