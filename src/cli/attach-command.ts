@@ -7,6 +7,7 @@ import type { Host } from "../platform/host.ts";
 import { signText } from "../reports/sign-text.ts";
 import { exitOfSign } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import { addManifestOption, manifestReaders, notationSigning, purposeOf } from "./notation-options.ts";
 import { readOptions, switched, text } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
@@ -19,6 +20,7 @@ import type { Verb } from "./verb.ts";
 
 const readers = {
   ...registryReaders,
+  ...lookasideReaders,
   ...outputReaders,
   ...publicMaterialReaders,
   ...timestampReaders,
@@ -51,6 +53,7 @@ export const attachVerb: Verb = {
       ),
     );
     addTimestampOptions(command);
+    addLookasideOptions(command, { writes: true });
     addRegistryOptions(command);
     addOutputOptions(command);
     return command.addHelpText("after", examples);

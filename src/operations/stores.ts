@@ -39,10 +39,6 @@ export function storesOf(repository: Repository, host: Host, options: StoresOpti
     passedOver: () => lookasides?.passOver(repository),
     demanded: demandsSimple,
   });
-  const of = (format: FormatName) => (format === "cosign" ? tag : isSimple(format) ? simple : referrers);
+  const of = (format: FormatName) => (format === "cosign" ? tag : format === "openpgp" ? simple : referrers);
   return { all: [tag, referrers], simple, of, holding: (formats) => [...new Set(formats.map(of))] };
-}
-
-function isSimple(format: string): boolean {
-  return format === "openpgp";
 }

@@ -37,3 +37,12 @@ export function indexOfFile(name: string): number | undefined {
   const digits = FILE.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
+
+/** An address that this program can go to as it stands. */
+export function isAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash, pathname, host } = new URL(text);
+  if (username !== "" || password !== "" || search !== "" || hash !== "") return false;
+  if (protocol === "file:") return host === "" && pathname.startsWith("/");
+  return protocol === "https:" || protocol === "http:";
+}

@@ -1,5 +1,6 @@
 import { parseDocument } from "yaml";
 import { CountersignError } from "../model/errors.ts";
+import { isAddress } from "./lookaside-path.ts";
 import { createRegistriesD, type RegistriesD, type RegistriesSection } from "./registries-d.ts";
 
 /** One file, its text not yet read. */
@@ -90,15 +91,6 @@ function sectionOf(value: unknown, path: string, key: string, warnings: string[]
   }
   const known = attachments === undefined || attachments === null ? {} : { "use-sigstore-attachments": attachments };
   return { ...Object.fromEntries(addresses), ...known };
-}
-
-/** An address that this program can go to as it stands. */
-export function isAddress(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password, search, hash, pathname, host } = new URL(text);
-  if (username !== "" || password !== "" || search !== "" || hash !== "") return false;
-  if (protocol === "file:") return host === "" && pathname.startsWith("/");
-  return protocol === "https:" || protocol === "http:";
 }
 
 function warnUnknown(

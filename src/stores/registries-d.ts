@@ -17,6 +17,8 @@ export interface RegistriesD {
    * most specific first: one that leaves a key out hides nothing of the others.
    */
   lookup(scopes: readonly string[], use: "read" | "write"): string | undefined;
+  /** Every address that is named. */
+  readonly addresses: readonly string[];
   /** Keys that nobody reads, and what they may be meant to be. */
   readonly warnings: readonly string[];
 }
@@ -26,8 +28,10 @@ export function createRegistriesD(
   sections: ReadonlyMap<string, RegistriesSection>,
   warnings: readonly string[],
 ): RegistriesD {
+  const named = [...sections.values()].flatMap((section) => [addressIn(section, "read"), addressIn(section, "write")]);
   return {
     warnings,
+    addresses: [...new Set(named)].filter((address) => address !== undefined),
     lookup(scopes, use) {
       for (const scope of [...scopes, ""]) {
         const section = sections.get(scope);

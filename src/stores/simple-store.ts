@@ -2,9 +2,8 @@ import { CountersignError } from "../model/errors.ts";
 import type { SignatureExtension } from "../oci/extension-document.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { Host } from "../platform/host.ts";
-import { createExtensionStore } from "./extension-store.ts";
 import { lookFailure } from "./look-failure.ts";
-import { createLookasideStore, type LookasideRoute } from "./lookaside-store.ts";
+import type { LookasideRoute } from "./lookaside-store.ts";
 import type { Store } from "./store.ts";
 
 export interface SimpleStoreOptions {
@@ -31,9 +30,12 @@ export function createSimpleStore(
   const choose = async (extension: SignatureExtension | undefined): Promise<Store | undefined> => {
     if (extension !== undefined && (await extension.supported())) {
       if (named) passedOver?.();
+      const { createExtensionStore } = await import("./extension-store.ts");
       return createExtensionStore(extension, host);
     }
-    return named ? createLookasideStore(lookaside) : undefined;
+    if (!named) return undefined;
+    const { createLookasideStore } = await import("./lookaside-store.ts");
+    return createLookasideStore(lookaside);
   };
 
   const chosen = (): Promise<Store | undefined> => {
