@@ -340,6 +340,19 @@ describe("48: registries.d", () => {
     expect(await verify(registry, "--lookaside", staging)).toMatchObject({ verdict: "trusted" });
   });
 
+  it("is written on request for those who are to find the signatures, and found by it", async () => {
+    const [base, file] = [newFolder(), join(newFolder(), "app.yaml")];
+    await sign(registry, "1", "--lookaside", base, "--write-registries-d", file);
+    expect(readFileSync(file, "utf8")).toBe(
+      `docker:\n  "${registry.host}/team/app":\n    lookaside: "file://${base}"\n`,
+    );
+    expect(await verify(registry, "--registries-d", join(file, ".."))).toMatchObject({ verdict: "trusted" });
+    const again = ["--lookaside", base, "--write-registries-d", file, `${registry.host}/team/app:2`];
+    const run = await machine.run(["sign", "--key", secret, "--format", "openpgp", ...again]);
+    expect([run.exit, run.stderr]).toEqual([2, expect.stringContaining("E_FILE_EXISTS")]);
+    expect(readdirSync(join(base, folder))).toEqual(["signature-1"]);
+  });
+
   it("refuses a scope in two files before any request", async () => {
     const section = `docker:\n  ${registry.host}:\n    lookaside: file:///srv/sigs\n`;
     registry.clear();
