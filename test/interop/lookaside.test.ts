@@ -239,3 +239,45 @@ docker:
     else expect(answer).toContain(said);
   });
 });
+
+describeWithPeer(["gpg", "podman"], "what podman pushes and signs", () => {
+  let gpg: Gpg;
+  let registries: StartedRegistry[];
+  beforeAll(async () => {
+    gpg = openGpg();
+    registries = await Promise.all([startRegistry(), startRegistry({ signatureExtension: true })]);
+  });
+  afterAll(() => Promise.all([gpg?.close(), ...(registries ?? []).map((each) => each.close())]));
+
+  it("verifies here, from its lookaside and from a registry that keeps signatures itself", async () => {
+    const fingerprint = await gpg.generate("Release", "rsa2048");
+    const block = gpg.file("public.asc", await gpg.exportPublic(fingerprint));
+    const configuration = path.join(gpg.home, ".config/containers/registries.d");
+    mkdirSync(configuration, { recursive: true });
+    writeFileSync(path.join(configuration, "a.yaml"), `default-docker:\n  lookaside: file://${gpg.home}/sigs\n`);
+    const env = { GNUPGHOME: gpg.home, HOME: gpg.home, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+    const folders = ["--root", `${gpg.home}/root`, "--runroot", `${gpg.home}/run`, "--storage-driver", "vfs"];
+    const podman = async (...args: readonly string[]) => {
+      const ended = await run(requirePeer("podman"), [...folders, ...args], { env });
+      if (ended.exitCode !== 0) throw new Error(ended.stderr);
+    };
+    await podman("import", gpg.file("empty.tar", new Uint8Array(10_240)), "localhost/app:1");
+    for (const { host } of registries) {
+      const image = `${host}/team/app:1`;
+      await podman("push", "--tls-verify=false", "--sign-by", fingerprint, "localhost/app:1", `docker://${image}`);
+      const printed: string[] = [];
+      const terminal = { out: (text: string) => void printed.push(text), err: () => undefined, interactive: false };
+      const world = { ...createNodeHost(), env: {}, homeDirectory: gpg.home };
+      const args = ["verify", "--gpg-key", block, "--registries-d", "default", "--output", "json", image];
+      const exit = await runProgram(args, terminal, world);
+      const { verdict, signatures } = onlyImage(
+        verifyReportOf({ exit, stdout: printed.join(""), stderr: "", slept: 0 }),
+      );
+      expect([verdict, signatures.map(({ signer }) => signer?.fingerprint)]).toEqual([
+        "trusted",
+        [`openpgp4fpr:${fingerprint}`],
+      ]);
+    }
+    expect(readdirSync(path.join(gpg.home, "sigs/team"))).toHaveLength(1);
+  });
+});
