@@ -38,19 +38,7 @@ export async function openLookasides(
   { lookaside, lookasideStaging, registriesD }: LookasideOptions,
   connection: LookasideConnection,
 ): Promise<OpenLookasides> {
-  let exchange: HttpExchange | undefined;
-  const bases = new Map<string, LookasideBase>();
-  const open = (address: string): LookasideBase =>
-    memo(bases, address, () => {
-      const url = new URL(address);
-      if (url.protocol === "file:") return openLookasideFolder(fileURLToPath(url), host.files);
-      if (url.protocol === "http:" && !connection.allowHttp && !isLoopbackHost(url.hostname)) throw plainHttp(url);
-      const { ca, perOrigin, requestTimeout } = connection;
-      // Apart from the registry's: a lookaside is shown no client certificate.
-      exchange ??= createExchange({ tls: { ca }, perOrigin, requestTimeout });
-      const retrier = createRetrier(host, { throttledCode: "E_LOOKASIDE_FAILING" });
-      return openLookasideHttp(url, { exchange, retrier, host, userAgent: `countersign/${VERSION}` });
-    });
+  const { open, close } = openBases(host, connection);
   const staging =
     lookasideStaging === undefined ? undefined : lookasideAddress("--lookaside-staging", lookasideStaging);
   if (staging !== undefined && !staging.startsWith("file:")) {
@@ -66,7 +54,25 @@ export async function openLookasides(
     configuration,
     open,
   });
-  return { routes, close: () => exchange?.close() };
+  return { routes, close };
+}
+
+/** Lookasides by their addresses, the same one for the same address. `open` throws E_INSECURE_ADDRESS. */
+export function openBases(host: Host, connection: LookasideConnection) {
+  let exchange: HttpExchange | undefined;
+  const bases = new Map<string, LookasideBase>();
+  const open = (address: string): LookasideBase =>
+    memo(bases, address, () => {
+      const url = new URL(address);
+      if (url.protocol === "file:") return openLookasideFolder(fileURLToPath(url), host.files);
+      if (url.protocol === "http:" && !connection.allowHttp && !isLoopbackHost(url.hostname)) throw plainHttp(url);
+      const { ca, perOrigin, requestTimeout } = connection;
+      // Apart from the registry's: a lookaside is shown no client certificate.
+      exchange ??= createExchange({ tls: { ca }, perOrigin, requestTimeout });
+      const retrier = createRetrier(host, { throttledCode: "E_LOOKASIDE_FAILING" });
+      return openLookasideHttp(url, { exchange, retrier, host, userAgent: `countersign/${VERSION}` });
+    });
+  return { open, close: () => exchange?.close() };
 }
 
 /** The YAML files of a folder; of `default` the one that podman and skopeo read, which need not be there. */

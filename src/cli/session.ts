@@ -112,9 +112,9 @@ async function connect(
 ): Promise<Connection> {
   const host = { ...world, readStdin: readingOnce(world) };
   const tls = {
-    ca: await textOf(host, options.registryCacert),
-    cert: await textOf(host, options.registryClientCert),
-    key: await textOf(host, options.registryClientKey),
+    ca: await readPem(host, options.registryCacert),
+    cert: await readPem(host, options.registryClientCert),
+    key: await readPem(host, options.registryClientKey),
     insecureSkipVerify: options.allowInsecureRegistry,
   };
   // Made again for the connections; what is wrong with it must show before the first of them.
@@ -212,7 +212,8 @@ function readingOnce({ readStdin }: Host): Host["readStdin"] {
   };
 }
 
-async function textOf(host: Host, path: string | undefined): Promise<string | undefined> {
+/** PEM that a flag names. @throws what reading it throws. */
+export async function readPem(host: Host, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const { bytes } = await readKeyMaterial(path, host, LIMITS.certificateFile);
   return Buffer.from(bytes).toString("utf8");

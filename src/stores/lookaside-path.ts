@@ -27,6 +27,13 @@ export function lookasideFolder(repository: string | undefined, subject: Digest)
   return `${repository === undefined ? "" : `${repository}@`}${algorithm}=${hex}`;
 }
 
+/** Whether a path is one that `lookasideFolder` gives. */
+export function isLookasideFolder(path: string): boolean {
+  const [, repository, rest = ""] = /^(?:(.*)@)?([^@]*)$/.exec(path) ?? [];
+  const valid = repository === undefined || REPOSITORY.test(repository);
+  return valid && /^[a-z0-9]+=[0-9a-f]{64,128}$/.test(rest);
+}
+
 /** The file of the `index`th signature, counted from 1. */
 export function lookasideFile(folder: string, index: number): string {
   return `${folder}/signature-${index}`;

@@ -83,7 +83,8 @@ export function createLookasideStore({ repository, read, write }: LookasideRoute
       if (write === undefined) throw nowhere(read);
       const folder = lookasideFolder(repository, subject);
       if (read !== undefined && read !== write) await seed(read, write, folder);
-      return entryOf(write, await add(write, folder, bytes), bytes);
+      const { path } = await add(write, folder, bytes);
+      return entryOf(write, path, bytes);
     },
   };
 }
@@ -99,23 +100,27 @@ async function seed(published: LookasideBase, staging: LookasideBase, folder: st
 }
 
 /**
- * Adds a file beside those that are there, unless one of them holds the same signature; resolves to its path. Another writer who takes
+ * Adds a file beside those that are there, unless one of them holds the same signature; resolves to its path, and whether it is new. Another writer who takes
  * the same number first is read, and the next number taken.
  *
  * @throws what base throws; E_LOOKASIDE_GAP; E_LIMIT when the folder is full.
  */
-export async function add(base: LookasideBase, folder: string, bytes: Uint8Array): Promise<string> {
+export async function add(
+  base: LookasideBase,
+  folder: string,
+  bytes: Uint8Array,
+): Promise<{ readonly path: string; readonly added: boolean }> {
   const { files, failures, free } = await readFolder(base, folder);
   throwFirst(failures);
   const wanted = Buffer.from(readLookasideBlob(bytes).bytes);
   const isSame = (other: Uint8Array) => wanted.equals(readLookasideBlob(other).bytes);
   const known = files.find((file) => isSame(file.bytes));
-  if (known !== undefined) return known.path;
+  if (known !== undefined) return { path: known.path, added: false };
   for (let index = free; index <= LIMITS.lookasideFiles; index += 1) {
     const path = lookasideFile(folder, index);
-    if (await base.create(path, bytes)) return path;
+    if (await base.create(path, bytes)) return { path, added: true };
     const taken = await base.read(path);
-    if (taken !== undefined && isSame(taken)) return path;
+    if (taken !== undefined && isSame(taken)) return { path, added: false };
   }
   throw tooMany(base, folder);
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { generateKey } from "openpgp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Handler, type Served, type ServedResponse, serve } from "../../../src/platform/serve.ts";
+import { lookasideReport } from "../../../src/reports/report.ts";
 import { pushImage, storageSink } from "../../support/images.ts";
 import { type StartedRegistry, startRegistry } from "../../support/start-registry.ts";
 import { NOW } from "../../trust/support/pki.ts";
@@ -318,6 +319,41 @@ it("47: the same signature is put once, and a name that another has taken is pas
   extension.clear();
   expect(onlyImage((await sign(extension, "1")).report).status).toBe("unchanged");
   expect(extension.count("PUT", /^\/extensions/)).toBe(0);
+});
+
+describe("publishing what is staged", () => {
+  it("adds what is not there under the next number, whatever number it has in the staging, and loses nobody's", async () => {
+    const [staged, target] = [lookasideWith({ "signature-1": signature, "signature-2": other }), newFolder()];
+    mkdirSync(join(target, folder), { recursive: true });
+    writeFileSync(join(target, folder, "signature-1"), other);
+    writeFileSync(join(staged, "README"), "");
+    const publish = () => machine.run(["lookaside", "publish", staged, target, "--output", "json"]);
+    const { exit, stdout } = await publish();
+    expect([exit, lookasideReport.parse(JSON.parse(stdout))]).toMatchObject([
+      0,
+      {
+        files: [
+          { from: `${folder}/signature-1`, to: `${target}/${folder}/signature-2`, status: "added" },
+          { from: `${folder}/signature-2`, to: `${target}/${folder}/signature-1`, status: "present" },
+        ],
+        warnings: ["README is no signature: left alone"],
+      },
+    ]);
+    const published = ["signature-1", "signature-2"].map((name) => readFileSync(join(target, folder, name)));
+    expect(published).toEqual([other, signature]);
+    expect((await publish()).stdout).not.toContain('"added"');
+    expect(await verify(registry, "--lookaside", target)).toMatchObject({ verdict: "trusted" });
+  });
+
+  it("refuses a folder that is not there, and a target that cannot be one", async () => {
+    for (const args of [
+      [machine.absent("none"), newFolder()],
+      [newFolder(), "s3://bucket"],
+    ]) {
+      const { exit } = await machine.run(["lookaside", "publish", ...args]);
+      expect(exit).toBe(2);
+    }
+  });
 });
 
 describe("48: registries.d", () => {
