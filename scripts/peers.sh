@@ -4,7 +4,7 @@
 # the others; the exit status tells.
 #
 #   scripts/peers.sh              all of them
-#   scripts/peers.sh --only NAME  one: cosign, notation, timestamp-server, act, gitlab-ci-local, docker-registry, skopeo, gnupg,
+#   scripts/peers.sh --only NAME  one: cosign, notation, timestamp-server, act, gitlab-ci-local, docker-registry, skopeo, podman, gnupg,
 #                                 openssl, softhsm2, opensc, rsync, make, node22, node24
 set -uo pipefail
 
@@ -143,6 +143,7 @@ install_peer() {
     gitlab-ci-local) gitlab_ci_local ;;
     docker-registry) debian_peer docker-registry docker-registry ;;
     skopeo) debian_peer skopeo skopeo ;;
+    podman) debian_peer podman podman ;;
     gnupg) debian_peer gnupg gpg ;;
     openssl) debian_peer openssl openssl ;;
     softhsm2) debian_peer softhsm2 softhsm2-util ;;
@@ -160,7 +161,7 @@ install_peer() {
 
 mkdir -p "$peers/bin"
 case "${1:-}" in
-  "") set -- docker-registry skopeo gnupg openssl softhsm2 opensc rsync make node22 node24 gitlab-ci-local \
+  "") set -- docker-registry skopeo podman gnupg openssl softhsm2 opensc rsync make node22 node24 gitlab-ci-local \
     notation timestamp-server act cosign ;;
   --only)
     if [[ $# != 2 ]]; then

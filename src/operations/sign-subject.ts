@@ -1,12 +1,14 @@
 import type { Subject } from "../model/descriptor.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
 import type { PublicMaterial, Signer } from "../model/signature.ts";
+import type { Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { Store } from "../stores/store.ts";
 import type { Session } from "./session.ts";
 import {
   assembleVerified,
   findOwn,
+  materialFor,
   type SignatureReport,
   type SigningTask,
   signatureReport,
@@ -27,15 +29,19 @@ interface Signing {
   readonly witnessing?: Witnessing | undefined;
 }
 
-/** Signs one subject in each format, side by side. Never throws: a format that fails leaves the others standing. */
+/**
+ * Signs one subject in each format, side by side. Never throws: a format that fails leaves the others standing.
+ * @param reference as the image was named, for lookasides of one tag; its repository alone where it is not told.
+ */
 export function signSubject(
   session: Session,
   repository: Repository,
   subject: Subject,
   signing: Signing,
   material: PublicMaterial,
+  reference?: Reference,
 ): Promise<readonly SubjectSignature[]> {
-  const stores = storesOf(repository, session.host);
+  const stores = storesOf(repository, session.host, { lookasides: session.lookasides, reference });
   return Promise.all(
     signing.formats.map(async (format): Promise<SubjectSignature> => {
       try {
@@ -55,14 +61,19 @@ async function signFormat(
   format: Format,
   subject: Subject,
   { signer, options: asked, witnessing }: Signing,
-  material: PublicMaterial,
+  offered: PublicMaterial,
 ): Promise<SignatureReport> {
   const options = { ...asked, at: host.now() };
+  const material = materialFor(format, offered);
   const prepared = format.prepare(subject, material, options);
   const task: SigningTask = { format, prepared, material, options, witnessing };
   const own = await findOwn(store, task);
   if (own !== undefined) return signatureReport(task, own, false);
-  const signature = await signer.sign({ ...prepared, repository: subject.repository });
+  const signature = await signer.sign({
+    ...prepared,
+    bytes: prepared.presented ?? prepared.bytes,
+    repository: subject.repository,
+  });
   const artefact = await assembleVerified(task, signature, () => host.now());
   const place = await storeAndReadBack(store, task, subject, artefact, host.now());
   return signatureReport(task, place, true);

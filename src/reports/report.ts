@@ -92,6 +92,19 @@ export const listReport = z.strictObject({
   warnings: z.array(z.string()),
 });
 
+export const lookasideReport = z.strictObject({
+  schemaVersion: z.literal(1),
+  operation: z.literal("lookaside publish"),
+  files: z.array(
+    z.strictObject({
+      from: z.string().describe("under the staged folder"),
+      to: z.string().describe("path or address in the lookaside"),
+      status: z.enum(["added", "present"]),
+    }),
+  ),
+  warnings: z.array(z.string()),
+});
+
 export const errorReport = z.strictObject({
   schemaVersion: z.literal(1),
   operation: z.string(),
@@ -102,6 +115,7 @@ export type Problem = z.infer<typeof problem>;
 export type VerifyReport = z.infer<typeof verifyReport>;
 export type SignReport = z.infer<typeof signReport>;
 export type ListReport = z.infer<typeof listReport>;
+export type LookasideReport = z.infer<typeof lookasideReport>;
 export type ErrorReport = z.infer<typeof errorReport>;
 export type AttachReport = z.infer<typeof attachReport>;
 export type PayloadReport = z.infer<typeof payloadReport>;
@@ -117,6 +131,7 @@ export type Report =
   | PromoteReport
   | SaveReport
   | LoadReport
+  | LookasideReport
   | PkiReport
   | PkiCheckReport;
 
@@ -133,6 +148,7 @@ export function jsonSchemas(): Readonly<Record<string, unknown>> {
     load: loadReport,
     pki: pkiReport,
     "pki-check": pkiCheckReport,
+    lookaside: lookasideReport,
     error: errorReport,
   };
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema)]));

@@ -5,6 +5,7 @@ import type {
   AttachReport,
   ListReport,
   LoadReport,
+  LookasideReport,
   PayloadReport,
   Problem,
   PromoteReport,
@@ -40,11 +41,22 @@ export function viewOf(report: Report): ReportView {
     case "save":
     case "load":
       return carryView(report);
+    case "lookaside publish":
+      return lookasideView(report);
     case "pki check":
       return pkiCheckView(report);
     default:
       return pkiView(report);
   }
+}
+
+function lookasideView({ operation, files, warnings }: LookasideReport): ReportView {
+  const rows = files.map(
+    ({ from, to, status }): Row => ({
+      ...{ name: from, reference: to, digest: null, outcome: "ok", state: status, signatures: [], reasons: [] },
+    }),
+  );
+  return { operation, verdict: "ok", noun: "signature", rows, warnings };
 }
 
 function verifyView({ operation, verdict, images, warnings }: VerifyReport): ReportView {

@@ -4,6 +4,7 @@ import { annotations } from "../../src/reports/annotations.ts";
 import { carryText } from "../../src/reports/carry-text.ts";
 import { jsonText } from "../../src/reports/json.ts";
 import { listText } from "../../src/reports/list-text.ts";
+import { lookasideText } from "../../src/reports/lookaside-text.ts";
 import { payloadText } from "../../src/reports/payload-text.ts";
 import { pkiCheckText, pkiText } from "../../src/reports/pki-text.ts";
 import { promoteText } from "../../src/reports/promote-text.ts";
@@ -123,6 +124,8 @@ describe("what is printed into the log of a CI job", () => {
         return listText(report);
       case "payload":
         return payloadText(report);
+      case "lookaside publish":
+        return lookasideText(report);
       case "pki check":
         return pkiCheckText(report);
       case "promote":

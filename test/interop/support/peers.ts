@@ -14,6 +14,7 @@ export const PEERS = [
   "rsync",
   "docker-registry",
   "skopeo",
+  "podman",
   "gpg",
   "openssl",
   "softhsm2-util",
