@@ -7,7 +7,9 @@ import type { Host } from "../platform/host.ts";
 import { signText } from "../reports/sign-text.ts";
 import { exitOfSign } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import { addManifestOption, manifestReaders, notationSigning, purposeOf } from "./notation-options.ts";
+import { refuseWitnessed } from "./openpgp-options.ts";
 import { readOptions, switched, text } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
@@ -19,6 +21,7 @@ import type { Verb } from "./verb.ts";
 
 const readers = {
   ...registryReaders,
+  ...lookasideReaders,
   ...outputReaders,
   ...publicMaterialReaders,
   ...timestampReaders,
@@ -42,7 +45,7 @@ export const attachVerb: Verb = {
         "--signature <file>",
         "over them: octets or base64, wrapped or not; ECDSA as DER or r‖s; - for standard input",
       )
-      .option("--format <name>", "cosign, bundle, notation or notation-cose; without it the payload tells")
+      .option("--format <name>", "cosign, bundle, notation, notation-cose or openpgp; without it the payload tells")
       .optionsGroup("Who signed (a key, or a certificate, is required):");
     addManifestOption(
       addPublicMaterialOptions(command).option(
@@ -51,6 +54,7 @@ export const attachVerb: Verb = {
       ),
     );
     addTimestampOptions(command);
+    addLookasideOptions(command, { writes: true });
     addRegistryOptions(command);
     addOutputOptions(command);
     return command.addHelpText("after", examples);
@@ -78,6 +82,7 @@ export const attachVerb: Verb = {
       });
     }
     const { witnessing, warnings } = await loadWitnessing(session.host, options);
+    refuseWitnessed([signed], witnessing);
     const report = await session.finish(() =>
       attach(session, {
         image,

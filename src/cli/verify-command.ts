@@ -5,6 +5,7 @@ import { verifyText } from "../reports/verify-text.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfVerify } from "./exit.ts";
 import { formatNamesOf } from "./format-names-only.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import { type OptionValues, readOptions, text } from "./option-values.ts";
 import {
   addImageOptions,
@@ -25,6 +26,7 @@ import type { Verb } from "./verb.ts";
 const readers = {
   ...imageReaders,
   ...registryReaders,
+  ...lookasideReaders,
   ...outputReaders,
   ...trustReaders,
   ...policyReaders,
@@ -45,6 +47,7 @@ export const verifyVerb: Verb = {
     );
     addPolicyOptions(command);
     addImageOptions(command);
+    addLookasideOptions(command, { writes: false });
     addRegistryOptions(command);
     addOutputOptions(command);
     addCosignFlags(command, [
@@ -93,6 +96,9 @@ Examples:
   By your own certificate authority, and who may sign:
   $ countersign verify --ca-roots root.pem --certificate-identity https://ci.example.com/release \\
       registry.example.com/app:1.2
+
+  By the OpenPGP keys of whoever signs for podman and skopeo:
+  $ countersign verify --gpg-key release.asc registry.example.com/app:1.2
 
   By a trust policy and the trust stores that it names, as notation reads them:
   $ countersign verify --trust-policy trustpolicy.json --trust-store truststore registry.example.com/app:1.2

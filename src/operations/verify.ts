@@ -70,7 +70,11 @@ export async function verify(session: Session, request: VerifyRequest): Promise<
     verdict: overall(flat.map(({ verdict }) => verdict)),
     images: flat,
     ...("requirementFor" in request.requirement && { policies: [...request.requirement.policies] }),
-    warnings: [...request.warnings, ...skippedWarning(flat, request.requirement)],
+    warnings: [
+      ...request.warnings,
+      ...skippedWarning(flat, request.requirement),
+      ...(session.lookasides?.warnings() ?? []),
+    ],
   };
 }
 

@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { CountersignError, isCountersignError } from "../model/errors.ts";
 import type { OpenPgpCertificate, OpenPgpKey, OpenPgpMaterial } from "../model/openpgp.ts";
-import { isArmored, readArmor } from "../trust/openpgp/armor.ts";
+import { readArmor } from "../trust/openpgp/armor.ts";
+import { isArmored, isOpenPgpSecret } from "../trust/openpgp/detect.ts";
 import { parseKeyring } from "../trust/openpgp/keyring.ts";
 import { KEY_ALGORITHM } from "../trust/openpgp/public-key-packet.ts";
 import type { PassphraseSource } from "./private-key.ts";
@@ -37,15 +38,8 @@ export async function parseOpenPgpSecretKey(
   return { key: privateKeyOf(packet, key), material: { certificate, key } };
 }
 
-/** Whether an OpenPGP file holds a secret key, by what it says of itself. */
-export function isSecret(bytes: Uint8Array): boolean {
-  if (isArmored(bytes)) return Buffer.from(bytes).includes("-----BEGIN PGP PRIVATE KEY BLOCK-----");
-  const first = bytes[0] ?? 0;
-  return ((first & 0x40) === 0 ? (first >> 2) & 0x0f : first & 0x3f) === 5;
-}
-
 function binaryOf(bytes: Uint8Array): Uint8Array {
-  if (!isSecret(bytes)) {
+  if (!isOpenPgpSecret(bytes)) {
     throw new CountersignError("E_KEY_NOT_PRIVATE", "this is an OpenPGP public key, where a secret key belongs", {
       hint: "export the secret key: gpg --export-secret-keys --armor FINGERPRINT",
     });

@@ -10,10 +10,6 @@ export interface ArmorBlock {
 /** Blocks of one file. */
 const MAX_BLOCKS = 1000;
 
-export function isArmored(bytes: Uint8Array): boolean {
-  return Buffer.from(bytes.subarray(0, 64 * 1024)).includes("-----BEGIN PGP ");
-}
-
 /**
  * Every armored block of a text, in its order; text around them is skipped. Lax about line breaks, which variables in CI lose; a
  * checksum that is there must be right.

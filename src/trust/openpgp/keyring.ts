@@ -1,7 +1,8 @@
 import { CountersignError, isCountersignError } from "../../model/errors.ts";
 import { LIMITS } from "../../model/limits.ts";
 import type { OpenPgpCertificate, OpenPgpKey } from "../../model/openpgp.ts";
-import { isArmored, readArmor } from "./armor.ts";
+import { readArmor } from "./armor.ts";
+import { isArmored } from "./detect.ts";
 import { concat, PACKET, type Packet, readPackets } from "./packets.ts";
 import { type PublicKeyPacket, readPublicKeyPacket } from "./public-key-packet.ts";
 
@@ -10,13 +11,6 @@ export interface Keyring {
   readonly certificates: readonly OpenPgpCertificate[];
   /** Keys that were passed over, a sentence each. */
   readonly warnings: readonly string[];
-}
-
-/** Whether bytes are OpenPGP's, armored or binary, and not DER or PEM. */
-export function isOpenPgp(bytes: Uint8Array): boolean {
-  const first = bytes[0] ?? 0;
-  const tag = (first & 0x40) === 0 ? (first >> 2) & 0x0f : first & 0x3f;
-  return isArmored(bytes) || ((first & 0x80) !== 0 && (tag === PACKET.publicKey || tag === PACKET.secretKey));
 }
 
 /** Packets of a key file: of all its armored blocks called `label`, or as they stand. @throws E_KEY_INVALID, E_SIGNATURE_MALFORMED. */
