@@ -21,8 +21,8 @@ function written(index: number): string {
 
 describeWithPeer("image-policy", "which documents containers/image 5.39 takes as a policy.json", () => {
   let answers: readonly Answer[];
-  beforeAll(() => {
-    answers = askImagePolicy(documents.map((_, index) => ({ policy: written(index) })));
+  beforeAll(async () => {
+    answers = await askImagePolicy(documents.map((_, index) => ({ policy: written(index) })));
   });
   for (const [index, { title, taken }] of documents.entries()) {
     it(`${taken ? "takes" : "refuses"} ${title}`, () =>

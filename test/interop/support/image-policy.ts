@@ -1,5 +1,5 @@
-import { spawnSync } from "node:child_process";
 import { requirePeer } from "./peers.ts";
+import { run } from "./run.ts";
 
 /** What the peer image-policy is asked: containers/image's own judgement of an image by a policy, or of the policy alone. */
 export interface Question {
@@ -17,15 +17,16 @@ export interface Answer {
   readonly error?: string;
 }
 
-/** All answers, in the order of the questions. */
-export function askImagePolicy(questions: readonly Question[]): readonly Answer[] {
-  const input = questions.map((question) => `${JSON.stringify(question)}\n`).join("");
-  const { status, stdout, stderr } = spawnSync(requirePeer("image-policy"), {
-    input,
-    encoding: "utf8",
-    timeout: 120_000,
+/** All answers, in the order of the questions. Not in lock step: the registry asked about may be of this process. */
+export async function askImagePolicy(questions: readonly Question[]): Promise<readonly Answer[]> {
+  const stdin = questions
+    .map(({ policy, image, registriesD, instance }) => `${JSON.stringify({ policy, image, registriesD, instance })}\n`)
+    .join("");
+  const { exitCode, stdout, stderr } = await run(requirePeer("image-policy"), [], {
+    env: { HOME: "/nonexistent" },
+    stdin,
   });
-  if (status !== 0) throw new Error(`image-policy ended with ${status}: ${stderr}`);
+  if (exitCode !== 0) throw new Error(`image-policy ended with ${exitCode}: ${stderr}`);
   const answers = stdout
     .trim()
     .split("\n")
