@@ -4,7 +4,7 @@
 # the others; the exit status tells.
 #
 #   scripts/peers.sh              all of them
-#   scripts/peers.sh --only NAME  one: cosign, notation, timestamp-server, act, gitlab-ci-local, docker-registry, skopeo, gnupg,
+#   scripts/peers.sh --only NAME  one: cosign, notation, timestamp-server, act, gitlab-ci-local, docker-registry, skopeo, podman, gnupg,
 #                                 openssl, softhsm2, opensc, rsync, make, node22, node24, image-policy
 set -uo pipefail
 
@@ -174,6 +174,7 @@ install_peer() {
     image-policy) image_policy ;;
     docker-registry) debian_peer docker-registry docker-registry ;;
     skopeo) debian_peer skopeo skopeo ;;
+    podman) debian_peer podman podman ;;
     gnupg) debian_peer gnupg gpg ;;
     openssl) debian_peer openssl openssl ;;
     softhsm2) debian_peer softhsm2 softhsm2-util ;;
@@ -191,7 +192,7 @@ install_peer() {
 
 mkdir -p "$peers/bin"
 case "${1:-}" in
-  "") set -- docker-registry skopeo gnupg openssl softhsm2 opensc rsync make node22 node24 gitlab-ci-local \
+  "") set -- docker-registry skopeo podman gnupg openssl softhsm2 opensc rsync make node22 node24 gitlab-ci-local \
     notation timestamp-server image-policy act cosign ;;
   --only)
     if [[ $# != 2 ]]; then

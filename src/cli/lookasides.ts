@@ -1,4 +1,4 @@
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { createLookasideRoutes, type LookasideRoutes } from "../operations/lookaside-routes.ts";
@@ -10,7 +10,7 @@ import { createRetrier } from "../platform/retry.ts";
 import type { LookasideBase } from "../stores/lookaside-base.ts";
 import { openLookasideFolder } from "../stores/lookaside-folder.ts";
 import { openLookasideHttp } from "../stores/lookaside-http.ts";
-import { isAddress } from "../stores/lookaside-path.ts";
+import { lookasideAddress } from "./lookaside-address.ts";
 import type { LookasideOptions } from "./lookaside-options.ts";
 import { VERSION } from "./version.ts";
 
@@ -51,14 +51,8 @@ export async function openLookasides(
       const retrier = createRetrier(host, { throttledCode: "E_LOOKASIDE_FAILING" });
       return openLookasideHttp(url, { exchange, retrier, host, userAgent: `countersign/${VERSION}` });
     });
-  const addressOf = (flag: string, place: string): string => {
-    if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(place)) return pathToFileURL(place).href;
-    if (isAddress(place)) return place;
-    throw new CountersignError("E_USAGE", `${flag}: ${JSON.stringify(place.slice(0, 160))} is no lookaside`, {
-      hint: "write a folder, file:///PATH, https://… or http://…, without user, query and fragment",
-    });
-  };
-  const staging = lookasideStaging === undefined ? undefined : addressOf("--lookaside-staging", lookasideStaging);
+  const staging =
+    lookasideStaging === undefined ? undefined : lookasideAddress("--lookaside-staging", lookasideStaging);
   if (staging !== undefined && !staging.startsWith("file:")) {
     throw new CountersignError("E_USAGE", "--lookaside-staging is a folder of this machine", {
       hint: "name a folder; an address that takes PUT is named with --lookaside",
@@ -67,7 +61,7 @@ export async function openLookasides(
   const configuration = registriesD === undefined ? undefined : await readConfiguration(host, registriesD);
   for (const address of configuration?.addresses ?? []) open(address);
   const routes = createLookasideRoutes({
-    lookaside: lookaside === undefined ? undefined : open(addressOf("--lookaside", lookaside)),
+    lookaside: lookaside === undefined ? undefined : open(lookasideAddress("--lookaside", lookaside)),
     staging: staging === undefined ? undefined : open(staging),
     configuration,
     open,

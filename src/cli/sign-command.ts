@@ -33,6 +33,12 @@ import {
   registryReaders,
 } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
+import {
+  addRegistriesDOutput,
+  checkRegistriesDOutput,
+  registriesDOutputReaders,
+  writeRegistriesDOutput,
+} from "./registries-d-output.ts";
 import { openSession } from "./session.ts";
 import { addSignedByOptions, loadSignedBy, signedByReaders } from "./signed-by.ts";
 import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
@@ -45,6 +51,7 @@ const readers = {
   ...imageReaders,
   ...registryReaders,
   ...lookasideReaders,
+  ...registriesDOutputReaders,
   ...outputReaders,
   ...signedByReaders,
   ...signerReaders,
@@ -89,6 +96,7 @@ export const signVerb: Verb = {
     addTimestampOptions(command);
     addImageOptions(command);
     addLookasideOptions(command, { writes: true });
+    addRegistriesDOutput(command);
     addRegistryOptions(command);
     addOutputOptions(command);
     addCosignFlags(command, ["yes", "tlog-upload", "use-signing-config", "new-bundle-format"]);
@@ -101,6 +109,7 @@ export const signVerb: Verb = {
     const notation = { ...notationSigning(options, formats), ...openPgpSigning(options, formats) };
     const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });
     await checkReportPlace(options.report, session.host);
+    await checkRegistriesDOutput(options, session.host);
     const targets = await loadTargets(session.host, images, options);
     const signedBy = await loadSignedBy(session.host, options);
     const algorithm = options.signingAlgorithm;
@@ -110,7 +119,7 @@ export const signVerb: Verb = {
     refuseWitnessed(formats, witnessing);
     const { signer, warnings } = await loadSigner(session.host, options, algorithm, purposeOf(formats));
     const remarks = openPgpRemarks(await signer.describe(), formats, options);
-    const report = await session.finish(() =>
+    const signed = await session.finish(() =>
       sign(session, {
         targets,
         signer,
@@ -128,6 +137,7 @@ export const signVerb: Verb = {
         warnings: [...warnings, ...unpinned, ...remarks],
       }),
     );
+    const report = await writeRegistriesDOutput(signed, options, session.host);
     return emit(report, signText, exitOfSign(report), options, session.host, terminal);
   },
 };

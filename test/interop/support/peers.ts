@@ -15,6 +15,7 @@ export const PEERS = [
   "rsync",
   "docker-registry",
   "skopeo",
+  "podman",
   "gpg",
   "openssl",
   "softhsm2-util",
