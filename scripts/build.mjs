@@ -64,9 +64,23 @@ async function bundle(entry) {
     // Anything but a chunk is a file that a dependency reads at run time, which a bundle cannot promise to find.
     if (!/^\d+\.index\.js$/.test(name))
       fail(`${name} wants to lie beside the bundle: keep the package that reads it out`);
-    files.set(name, asset.source.toString());
+    const source = asset.source.toString();
+    files.set(name, isOpenPgp(source) ? requireAsItIs(source) : source);
   }
+  if ([...files.values()].filter(isOpenPgp).length !== 1) fail("openpgp is not in one chunk: see isOpenPgp");
   return { files, packages: collectPackages(stats.compilation.modules, root) };
+}
+
+/** The chunk of OpenPGP.js, which stays a file of its own, as its authors wrote it (docs/decisions/016-openpgp.md). */
+function isOpenPgp(source) {
+  return /^\/\*! OpenPGP\.js v[0-9.]+ /m.test(source);
+}
+
+/** OpenPGP.js makes itself a `require` for Node's own modules from where its file lies; the one that is there does as well. */
+function requireAsItIs(source) {
+  const own = /\(0,\w+(?:\.createRequire)\)\(require\("url"\)\.pathToFileURL\(__filename\)\.href\)/g;
+  if ((source.match(own) ?? []).length !== 1) fail("openpgp makes its require otherwise: see requireAsItIs");
+  return source.replace(own, "require");
 }
 
 /** commander loads what starts processes as it is loaded itself, and only needs it for commands that are programs of their own. */
@@ -81,6 +95,10 @@ function startProcessesLate(code) {
 async function minify(files) {
   const minified = new Map();
   for (const [name, source] of files) {
+    if (isOpenPgp(source)) {
+      minified.set(name, source);
+      continue;
+    }
     const { code } = await transform(source, {
       minify: true,
       format: "cjs",
@@ -140,6 +158,8 @@ for (const [name, word] of [
   program.set(name, `process.argv.splice(2, Infinity, "${word}");\nrequire("./index.js");\n`);
 }
 program.set("package.json", `${JSON.stringify({ type: "commonjs" })}\n`);
+// What the LGPL asks to lie beside it.
+program.set("openpgp.license.txt", readFileSync("node_modules/openpgp/LICENSE", "utf8"));
 program.set("licenses.txt", renderNotices(packages, readFileSync("LICENSE", "utf8")));
 // Last: who gets dist/ file by file learns from it which there are, and what each must be.
 program.set("files.json", hashes(program));

@@ -22,6 +22,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   load: async () => (await import("./load-command.ts")).loadVerb,
   pki: async () => (await import("./pki-command.ts")).pkiVerb,
   lookaside: async () => (await import("./lookaside-command.ts")).lookasideVerb,
+  policy: async () => (await import("./policy-command.ts")).policyVerb,
   triangulate: async () => (await import("./triangulate-command.ts")).triangulateVerb,
   quickstart: async () => (await import("./quickstart-command.ts")).quickstartVerb,
 };
@@ -46,6 +47,7 @@ const summaries: Readonly<Record<string, string>> = {
   load: "copy an image of such a folder into a registry; verifies nothing",
   pki: "your own root, intermediate and leaves: make, check, revoke",
   lookaside: "places of OpenPGP signatures beside the registry: publish what is staged",
+  policy: "tell what podman, skopeo and CRI-O make of a policy.json",
   triangulate: "print under which tag an image's signatures stand",
   quickstart: "see it all: sign, verify, tamper, promote, refuse; offline, on an embedded registry",
 };

@@ -69,7 +69,21 @@ export interface IdentityRule {
   readonly issuer?: TextRule | undefined;
   /** Attributes of the subject by their types, to the letter, as Notary's `x509.subject` compares them. */
   readonly subjectAttributes?: ReadonlyMap<string, string> | undefined;
+  /** Against every email address among the alternative names, to the letter. */
+  readonly email?: string | undefined;
+  /** A host name or address that the certificate must be valid for (RFC 6125 6.4, wildcards of one label). */
+  readonly hostname?: string | undefined;
 }
+
+/**
+ * How the reference inside a signature is compared with the one that was asked for, or with a fixed one, as policy.json has it
+ * (containers-policy.json(5), signedIdentity). Names are as containers/image writes them: Docker Hub is `docker.io`.
+ */
+export type SignedIdentity =
+  | { readonly type: "matchExact" | "matchRepoDigestOrExact" | "matchRepository" }
+  | { readonly type: "exactReference"; readonly reference: string }
+  | { readonly type: "exactRepository"; readonly repository: string }
+  | { readonly type: "remapIdentity"; readonly prefix: string; readonly signedPrefix: string };
 
 export const VALIDATIONS = ["integrity", "authenticity", "authenticTimestamp", "expiry", "revocation"] as const;
 /** The five validations of a Notary signature. */
@@ -91,7 +105,9 @@ export interface Authority {
   readonly trust: Trust;
   readonly identities: readonly IdentityRule[];
   readonly annotations: Readonly<Record<string, string>>;
-  readonly reference: "none" | "repository" | "exact";
+  readonly reference: "none" | "repository" | "exact" | SignedIdentity;
+  /** Payloads must be as containers/image reads them, which is stricter than others are (`Claims.unread`). */
+  readonly strictPayload?: boolean | undefined;
   /** Signatures of other formats do not count; absent: all do. */
   readonly formats?: readonly FormatName[] | undefined;
   /** Which objections are only logged, by the validation that they belong to; absent: every objection counts. */

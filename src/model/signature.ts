@@ -176,6 +176,8 @@ export interface Claims {
   readonly annotations: Readonly<Record<string, string>>;
   /** cosign: `critical.type`; bundle: the predicate type. */
   readonly type: string;
+  /** cosign: why containers/image does not read the payload, which cosign and this program do. */
+  readonly unread?: string | undefined;
 }
 
 /** An entry that its format could not decode. */

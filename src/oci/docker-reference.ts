@@ -1,3 +1,5 @@
+import type { Reference } from "./reference.ts";
+
 /** A reference as containers/image and docker read it (distribution/reference, ParseNormalizedNamed). */
 export interface DockerReference {
   /** `docker.io/library/alpine`, in full. */
@@ -11,7 +13,7 @@ const label = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
 const domain = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const tagGrammar = /^\w[\w.-]{0,127}$/;
-const digestGrammar = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
+const digestGrammar = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
 /** Octets of a name, as that grammar has it. */
 const MAX_NAME = 255;
 
@@ -53,4 +55,16 @@ function fullName(written: string): string | undefined {
   const path = registry === DOCKER_HUB && !rest.includes("/") ? `library/${rest}` : rest;
   if (!domain.test(registry) || !path.split("/").every((part) => component.test(part))) return undefined;
   return `${registry}/${path}`;
+}
+
+/** Whether a text is a registry, or a namespace or repository behind one, as containers/image tells it: the first part need not look like a host. */
+export function isDockerPrefix(text: string): boolean {
+  const [host = "", ...path] = text.split("/");
+  return domain.test(host) && path.every((part) => component.test(part));
+}
+
+/** A reference as containers/image would have been asked for it: a tag beside a digest is dropped, as podman drops it. Undefined for a folder. */
+export function dockerReferenceOf({ kind, name, tag, digest }: Reference): DockerReference | undefined {
+  if (kind === "layout") return undefined;
+  return digest === undefined ? { name: dockerName(name), tag } : { name: dockerName(name), digest };
 }

@@ -95,7 +95,7 @@ export const verifyReport = z.strictObject({
     }),
   ),
   policies: z
-    .array(z.strictObject({ kind: z.literal("notation"), path: z.string(), digest }))
+    .array(z.strictObject({ kind: z.enum(["notation", "containers"]), path: z.string(), digest }))
     .optional()
     .describe("the policy documents that decided, with the hash of their bytes"),
   warnings: z.array(z.string()),

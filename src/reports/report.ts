@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ALGORITHMS } from "../model/algorithm.ts";
 import { FORMATS } from "../model/signature.ts";
 import { type PkiCheckReport, type PkiReport, pkiCheckReport, pkiReport } from "./pki-report.ts";
+import { type PolicyLintReport, policyLintReport } from "./policy-report.ts";
 import { loadReport, promoteReport, saveReport } from "./promote-report.ts";
 import { digest, place, problem, signer, verifyReport } from "./report-parts.ts";
 
@@ -133,7 +134,8 @@ export type Report =
   | LoadReport
   | LookasideReport
   | PkiReport
-  | PkiCheckReport;
+  | PkiCheckReport
+  | PolicyLintReport;
 
 /** The JSON Schemas to publish, by file name without its ending. */
 export function jsonSchemas(): Readonly<Record<string, unknown>> {
@@ -149,6 +151,7 @@ export function jsonSchemas(): Readonly<Record<string, unknown>> {
     pki: pkiReport,
     "pki-check": pkiCheckReport,
     lookaside: lookasideReport,
+    "policy-lint": policyLintReport,
     error: errorReport,
   };
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema)]));

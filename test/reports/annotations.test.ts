@@ -7,6 +7,7 @@ import { listText } from "../../src/reports/list-text.ts";
 import { lookasideText } from "../../src/reports/lookaside-text.ts";
 import { payloadText } from "../../src/reports/payload-text.ts";
 import { pkiCheckText, pkiText } from "../../src/reports/pki-text.ts";
+import { policyLintText } from "../../src/reports/policy-text.ts";
 import { promoteText } from "../../src/reports/promote-text.ts";
 import type { Report } from "../../src/reports/report.ts";
 import { viewOf } from "../../src/reports/rows.ts";
@@ -128,6 +129,8 @@ describe("what is printed into the log of a CI job", () => {
         return lookasideText(report);
       case "pki check":
         return pkiCheckText(report);
+      case "policy lint":
+        return policyLintText(report);
       case "promote":
         return promoteText(report);
       case "save":
