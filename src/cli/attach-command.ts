@@ -8,6 +8,7 @@ import { signText } from "../reports/sign-text.ts";
 import { exitOfSign } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
 import { addManifestOption, manifestReaders, notationSigning, purposeOf } from "./notation-options.ts";
+import { refuseWitnessed } from "./openpgp-options.ts";
 import { readOptions, switched, text } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
@@ -42,7 +43,7 @@ export const attachVerb: Verb = {
         "--signature <file>",
         "over them: octets or base64, wrapped or not; ECDSA as DER or r‖s; - for standard input",
       )
-      .option("--format <name>", "cosign, bundle, notation or notation-cose; without it the payload tells")
+      .option("--format <name>", "cosign, bundle, notation, notation-cose or openpgp; without it the payload tells")
       .optionsGroup("Who signed (a key, or a certificate, is required):");
     addManifestOption(
       addPublicMaterialOptions(command).option(
@@ -78,6 +79,7 @@ export const attachVerb: Verb = {
       });
     }
     const { witnessing, warnings } = await loadWitnessing(session.host, options);
+    refuseWitnessed([signed], witnessing);
     const report = await session.finish(() =>
       attach(session, {
         image,

@@ -6,6 +6,7 @@ import { payloadText } from "../reports/payload-text.ts";
 import { annotationsOf } from "./arguments.ts";
 import { formatsOf } from "./format-names.ts";
 import { addNotationOptions, notationReaders, notationSigning, purposeOf } from "./notation-options.ts";
+import { addOpenPgpOptions, openPgpReaders, openPgpRemarks, openPgpSigning } from "./openpgp-options.ts";
 import { oneOf, readOptions, text, texts } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
@@ -27,6 +28,7 @@ const readers = {
   digest: (value: unknown, flag: string) => (value === undefined ? undefined : oneOf(HASHES)(value, flag)),
   out: text,
   ...notationReaders,
+  ...openPgpReaders,
 };
 
 /** `payload IMAGE`: the exact bytes to sign elsewhere, on standard output or in a file. cosign's `generate`. */
@@ -38,15 +40,15 @@ export const payloadVerb: Verb = {
       .optionsGroup("What is signed:")
       .option(
         "--format <name>",
-        "cosign (the simple-signing payload), bundle (the DSSE encoding), notation (JWS) or notation-cose",
+        "cosign (the simple-signing payload), bundle (the DSSE encoding), notation (JWS), notation-cose or openpgp",
         "cosign",
       )
       .option("-a, --annotation <key=value>", "signed beside the digest (repeatable)", collect)
       .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
       .option("--out <file>", "write the bytes to a file, and the report to standard output")
       .optionsGroup("For notation:");
-    addNotationOptions(command).optionsGroup(
-      "Who will sign (only notation's bytes are not the same for every key; this tells how it must sign):",
+    addOpenPgpOptions(addNotationOptions(command).optionsGroup("For openpgp:")).optionsGroup(
+      "Who will sign (only the bytes of notation and openpgp are not the same for every key; this tells how it must sign):",
     );
     addPublicMaterialOptions(command)
       .addOption(
@@ -74,13 +76,14 @@ export const payloadVerb: Verb = {
       });
     }
     const out = options.out === "-" ? undefined : options.out;
-    if (format.name === "notation-cose" && out === undefined) {
-      throw new CountersignError("E_USAGE", "the bytes of a COSE signature are no text for standard output", {
+    if ((format.name === "notation-cose" || format.name === "openpgp") && out === undefined) {
+      const which = format.name === "openpgp" ? "an OpenPGP" : "a COSE";
+      throw new CountersignError("E_USAGE", `the bytes of ${which} signature are no text for standard output`, {
         hint: "write them to a file with --out FILE",
       });
     }
     const annotations = annotationsOf([...(options.annotation ?? []), ...(options.userMetadata ?? [])]);
-    const notation = notationSigning(options, [format]);
+    const notation = { ...notationSigning(options, [format]), ...openPgpSigning(options, [format]) };
     const undertaking = { verb: "prepared", actions: "pull", images, host: world } as const;
     const session = await openSession({ ...options, concurrency: 1 }, terminal, undertaking);
     await checkReportPlace(options.report, session.host, out === undefined ? [] : [out]);
@@ -91,6 +94,7 @@ export const payloadVerb: Verb = {
         hint: "name the key with --public-key or --certificate; the bytes are the same for every key and algorithm",
       });
     }
+    const remarks = loaded === undefined ? [] : openPgpRemarks(loaded.material, [format], options);
     const { bytes, report } = await session.finish(() =>
       payload(session, {
         image,
@@ -98,7 +102,7 @@ export const payloadVerb: Verb = {
         options: { annotations, algorithm, identity: options.signContainerIdentity, ...notation },
         material: loaded?.material,
         digest: options.digest,
-        warnings: loaded?.warnings ?? [],
+        warnings: [...(loaded?.warnings ?? []), ...remarks],
       }),
     );
     if (out !== undefined) {

@@ -12,6 +12,7 @@ import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
 import { exitOfPromote } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import { addOpenPgpOptions, openPgpReaders, openPgpRemarks, openPgpSigning } from "./openpgp-options.ts";
 import { number, readOptions, switched, text, texts } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
@@ -36,7 +37,7 @@ const readers = {
   destinationToken: text,
 };
 
-const resignReaders = { ...signerReaders, format: text, signingAlgorithm: text, annotation: texts };
+const resignReaders = { ...signerReaders, format: text, signingAlgorithm: text, annotation: texts, ...openPgpReaders };
 
 /** `promote SOURCE DESTINATION`: verify, copy with all that hangs on it, sign anew if asked, verify again, then move the tag. */
 export const promoteVerb: Verb = {
@@ -109,13 +110,13 @@ export const promoteVerb: Verb = {
 
 function addResignOptions(command: Command): Command {
   addKeyOptions(command)
-    .option("--format <names>", "cosign, bundle, notation, notation-cose; several by comma (default: cosign)")
+    .option("--format <names>", "cosign, bundle, notation, notation-cose, openpgp; several by comma (default: cosign)")
     .option("--signing-algorithm <name>", "instead of what verifiers expect by default")
     .option("--annotation <key=value>", "signed beside the digest (repeatable)", (value, before?: string[]) => [
       ...(before ?? []),
       value,
     ]);
-  return addSignerOptions(command);
+  return addSignerOptions(addOpenPgpOptions(command));
 }
 
 /** @throws E_USAGE unless there are a source and a destination, or a list in place of both. */
@@ -167,8 +168,13 @@ async function loadResigning(
         hint: `name one of ${ALGORITHMS.join(", ")}`,
       });
     }
+    const openPgp = openPgpSigning(options, formats);
     const { signer, warnings } = await loadSigner(host, options, algorithm);
-    return { resigning: { signer, formats, options: { annotations, algorithm } }, warnings };
+    const remarks = openPgpRemarks(await signer.describe(), formats, options);
+    return {
+      resigning: { signer, formats, options: { annotations, algorithm, ...openPgp } },
+      warnings: [...warnings, ...remarks],
+    };
   });
 }
 

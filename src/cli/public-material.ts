@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Certificate } from "../model/certificate.ts";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
+import type { OpenPgpMaterial } from "../model/openpgp.ts";
 import type { PublicKey, PublicMaterial } from "../model/signature.ts";
 import type { Host } from "../platform/host.ts";
 import { readKeyMaterial } from "../signers/key-source.ts";
@@ -9,16 +10,18 @@ import { checkSigningChain } from "../signers/preflight.ts";
 import { parseCertificates } from "../trust/certificate.ts";
 import { parsePublicKey, publicKeyFrom } from "../trust/public-keys.ts";
 import { about } from "./about.ts";
+import { GPG_KEY_HELP } from "./openpgp-options.ts";
 import { type OptionValues, text } from "./option-values.ts";
 
 /** Who signs elsewhere, by what may be known of them here. */
-export const publicMaterialReaders = { publicKey: text, certificate: text, certificateChain: text };
+export const publicMaterialReaders = { publicKey: text, certificate: text, certificateChain: text, gpgKey: text };
 
 export function addPublicMaterialOptions(command: Command): Command {
   return command
     .option("--public-key <source>", "the signing key's public half: a path, env://NAME or -")
     .option("--certificate <source>", "the signing key's certificate, PEM or DER")
-    .option("--certificate-chain <source>", "its issuers, in any order, with or without the root");
+    .option("--certificate-chain <source>", "its issuers, in any order, with or without the root")
+    .option("--gpg-key <source>", GPG_KEY_HELP);
 }
 
 /**
@@ -38,8 +41,12 @@ export async function loadPublicMaterial(
     });
   }
   const named = options.publicKey === undefined ? undefined : await publicKeyOf(host, options.publicKey);
+  const keyring = await loadKeyring(host, options.gpgKey);
   if (options.certificate === undefined) {
-    return named && { material: { publicKey: named, chain: [] }, warnings: [] };
+    const publicKey = named ?? keyring?.publicKey;
+    if (publicKey === undefined) return undefined;
+    const openpgp = keyring?.materialOf(publicKey);
+    return { material: { publicKey, chain: [], openpgp }, warnings: keyring?.warnings ?? [] };
   }
   const own = await certificatesOf(host, options.certificate);
   const chainSource = options.certificateChain;
@@ -47,7 +54,34 @@ export async function loadPublicMaterial(
   const publicKey = named ?? (await about("--certificate", async () => publicKeyFrom(leafOf(own).publicKey)));
   const certificates = [...own, ...issuers];
   const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now(), purpose });
-  return { material: { publicKey, chain }, warnings: warnings.map(({ message }) => message) };
+  return {
+    material: { publicKey, chain, openpgp: keyring?.materialOf(publicKey) },
+    warnings: [...(keyring?.warnings ?? []), ...warnings.map(({ message }) => message)],
+  };
+}
+
+/** The block that `--gpg-key` names. */
+export interface SigningKeyring {
+  /** Of the first certificate the key that signs unless another is named: the primary one where it may. */
+  readonly publicKey: PublicKey;
+  /** @throws with exit status 2: as certificateOf. */
+  materialOf(publicKey: PublicKey): OpenPgpMaterial;
+  readonly warnings: readonly string[];
+}
+
+export async function loadKeyring(host: Host, source: string | undefined): Promise<SigningKeyring | undefined> {
+  if (source === undefined) return undefined;
+  const { loadKeyrings } = await import("./openpgp-options.ts");
+  const { certificateOf } = await import("../signers/openpgp-certificate.ts");
+  const { certificates, warnings } = await loadKeyrings(host, [source], "--gpg-key");
+  const keys = certificates[0]?.keys ?? [];
+  const first = keys.find(({ primary }) => primary) ?? keys[0];
+  if (first === undefined) throw new CountersignError("E_KEY_INVALID", "--gpg-key holds no key", { exit: 2 });
+  return {
+    publicKey: first.publicKey,
+    materialOf: (publicKey) => certificateOf(publicKey, certificates, host.now()),
+    warnings,
+  };
 }
 
 async function publicKeyOf(host: Host, source: string): Promise<PublicKey> {

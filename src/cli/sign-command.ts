@@ -15,6 +15,13 @@ import {
   notationSigning,
   purposeOf,
 } from "./notation-options.ts";
+import {
+  addOpenPgpOptions,
+  openPgpReaders,
+  openPgpRemarks,
+  openPgpSigning,
+  refuseWitnessed,
+} from "./openpgp-options.ts";
 import { readOptions, switched, text, texts } from "./option-values.ts";
 import {
   addImageOptions,
@@ -48,6 +55,7 @@ const readers = {
   embedChain: switched,
   ...manifestReaders,
   ...notationReaders,
+  ...openPgpReaders,
 };
 
 /** `sign IMAGE…`: reads the key and its certificates, checks them before the first request, signs, reads back, verifies. */
@@ -61,7 +69,10 @@ export const signVerb: Verb = {
       )
       .optionsGroup("Signing:");
     addKeyOptions(command)
-      .option("--format <names>", "cosign, bundle, notation, notation-cose; several by comma (default: cosign)")
+      .option(
+        "--format <names>",
+        "cosign, bundle, notation, notation-cose, openpgp; several by comma (default: cosign)",
+      )
       .option("-a, --annotation <key=value>", "signed beside the digest (repeatable)", collect)
       .addOption(
         new Option("--signing-algorithm <name>", "instead of what verifiers expect by default").choices(
@@ -70,7 +81,7 @@ export const signVerb: Verb = {
       )
       .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
       .option("--embed-chain", "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles");
-    addManifestOption(addNotationOptions(command));
+    addManifestOption(addNotationOptions(addOpenPgpOptions(command)));
     addSignedByOptions(command);
     addSignerOptions(command);
     addTimestampOptions(command);
@@ -84,7 +95,7 @@ export const signVerb: Verb = {
     const options = readOptions(readers, raw);
     const formats = formatsOf(formatNames(options.format, options.newBundleFormat));
     const annotations = annotationsOf([...(options.annotation ?? []), ...(options.userMetadata ?? [])]);
-    const notation = notationSigning(options, formats);
+    const notation = { ...notationSigning(options, formats), ...openPgpSigning(options, formats) };
     const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });
     await checkReportPlace(options.report, session.host);
     const targets = await loadTargets(session.host, images, options);
@@ -93,7 +104,9 @@ export const signVerb: Verb = {
     if (algorithm !== undefined && !isAlgorithm(algorithm))
       throw new CountersignError("E_USAGE", `${algorithm} is no algorithm`, { hint: "see --help" });
     const { witnessing, warnings: unpinned } = await loadWitnessing(session.host, options);
+    refuseWitnessed(formats, witnessing);
     const { signer, warnings } = await loadSigner(session.host, options, algorithm, purposeOf(formats));
+    const remarks = openPgpRemarks(await signer.describe(), formats, options);
     const report = await session.finish(() =>
       sign(session, {
         targets,
@@ -109,7 +122,7 @@ export const signVerb: Verb = {
         recursive: options.recursive ?? false,
         signedBy,
         witnessing,
-        warnings: [...warnings, ...unpinned],
+        warnings: [...warnings, ...unpinned, ...remarks],
       }),
     );
     return emit(report, signText, exitOfSign(report), options, session.host, terminal);
@@ -148,6 +161,10 @@ Examples:
 
   A key in an HSM or behind a program of yours; docs/external-signing.md and docs/hsm.md have more:
   $ countersign sign --signer 'exec:sign.sh --hash {hash}' --certificate leaf.pem --certificate-chain chain.pem \\
+      registry.example.com/app:1.2
+
+  For podman, skopeo and CRI-O, with an OpenPGP key in a CI variable; docs/openpgp.md has more:
+  $ countersign sign --key env://GPG_KEY --passphrase env://GPG_PASSPHRASE --format openpgp \\
       registry.example.com/app:1.2
 
   Many images:

@@ -6,6 +6,7 @@ import type { Requirement } from "../model/policy.ts";
 import type { Host } from "../platform/host.ts";
 import { readKeyMaterial } from "../signers/key-source.ts";
 import { parseCertificates } from "../trust/certificate.ts";
+import { isOpenPgp } from "../trust/openpgp/detect.ts";
 import { parsePublicKey } from "../trust/public-keys.ts";
 import { exactRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
@@ -21,7 +22,7 @@ export function addSignedByOptions(command: Command): Command {
     .optionsGroup("Only what is signed already:")
     .option(
       "--signed-by <source>",
-      "by this public key: a path, env://NAME or - (repeatable; any of several counts)",
+      "by this public key, PEM or OpenPGP: a path, env://NAME or - (repeatable; any of several counts)",
       list,
     )
     .option("--signed-by-ca-roots <file>", "by a certificate under these roots, PEM or DER (repeatable)", list)
@@ -48,10 +49,20 @@ export async function loadSignedBy(
     });
   }
   if (signedBy.length === 0 && signedByCaRoots.length === 0) return undefined;
-  const keys = signedBy.map(async (source) => {
-    const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
-    return about(`--signed-by ${label}`, async () => parsePublicKey(bytes));
-  });
+  const keys = await Promise.all(
+    signedBy.map(async (source) => {
+      const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
+      return about(`--signed-by ${label}`, async () =>
+        isOpenPgp(bytes)
+          ? {
+              openpgp: (await (await import("../trust/openpgp/keyring.ts")).parseKeyring(bytes, host.now()))
+                .certificates,
+            }
+          : { key: parsePublicKey(bytes) },
+      );
+    }),
+  );
+  const openpgp = keys.flatMap((each) => each.openpgp ?? []);
   const anchors = signedByCaRoots.map(async (source) => {
     const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
     return about(`--signed-by-ca-roots ${label}`, async () => parseCertificates(bytes));
@@ -61,7 +72,13 @@ export async function loadSignedBy(
     authority: {
       ...base,
       name: "old key",
-      trust: { keys: await Promise.all(keys), anchors: [], intermediates: [], allowedAlgorithms: ALGORITHMS },
+      trust: {
+        keys: keys.flatMap(({ key }) => (key === undefined ? [] : [key])),
+        anchors: [],
+        intermediates: [],
+        ...(openpgp.length > 0 && { openpgp }),
+        allowedAlgorithms: ALGORITHMS,
+      },
       identities: [],
     },
   };

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { SIGNATURE_OUTPUTS } from "../trust/signature-encoding.ts";
+import { GPG_KEY_HELP } from "./openpgp-options.ts";
 import { number, type OptionReader, type OptionValues, oneOf, text, texts } from "./option-values.ts";
 
 /** Options about where the private key is, for every command that signs. Definitions alone: signers are loaded when one is named. */
@@ -15,6 +16,7 @@ export const signerReaders = {
   certificate: text,
   certificateChain: text,
   publicKey: text,
+  gpgKey: text,
   signerInput: oneOf(["message", "digest"]),
   signerOutput: oneOf(SIGNATURE_OUTPUTS),
   signerTimeout: number(0.1, 3600, "number"),
@@ -34,11 +36,15 @@ export type SignerOptions = OptionValues<typeof signerReaders>;
 /** `--key` and its company; stands in the group that is open. */
 export function addKeyOptions(command: Command): Command {
   return command
-    .option("--key <source>", "private key: a path, env://NAME (PEM or base64 of PEM), or - for standard input")
+    .option(
+      "--key <source>",
+      "private key, PEM or OpenPGP: a path, env://NAME (as text or base64), or - for standard input",
+    )
     .option("--passphrase <source>", "of an encrypted key: env://NAME or a file; COSIGN_PASSWORD is read without it")
     .option("--signer <address>", "instead of --key: exec:COMMAND, https+sign://…, notation-plugin:NAME?id=KEY")
     .option("--certificate <source>", "the key's certificate, PEM or DER")
-    .option("--certificate-chain <source>", "its issuers, in any order, with or without the root");
+    .option("--certificate-chain <source>", "its issuers, in any order, with or without the root")
+    .option("--gpg-key <source>", GPG_KEY_HELP);
 }
 
 /** What signers outside this process can be told. */

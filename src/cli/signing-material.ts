@@ -1,19 +1,22 @@
-import { createPublicKey } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import type { Algorithm } from "../model/algorithm.ts";
 import type { Certificate } from "../model/certificate.ts";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
+import type { OpenPgpMaterial } from "../model/openpgp.ts";
 import type { Host } from "../platform/host.ts";
 import { readKeyMaterial, readPassphrase } from "../signers/key-source.ts";
 import { createLocalSigner } from "../signers/local-signer.ts";
+import { withCertificate } from "../signers/openpgp-certificate.ts";
 import { checkSigningChain } from "../signers/preflight.ts";
 import { parsePrivateKey } from "../signers/private-key.ts";
 import { parseCertificates } from "../trust/certificate.ts";
+import { isOpenPgp } from "../trust/openpgp/detect.ts";
 import { publicKeyFrom } from "../trust/public-keys.ts";
 import { about } from "./about.ts";
 import { loadExternalSigner, refuseUnusedFlags } from "./external-signer.ts";
 import type { LoadedSigner } from "./loaded-signer.ts";
-import { loadPublicMaterial } from "./public-material.ts";
+import { loadKeyring, loadPublicMaterial } from "./public-material.ts";
 import type { SignerOptions } from "./signer-options.ts";
 
 /**
@@ -59,7 +62,11 @@ export async function loadSigner(
     material: named?.material,
     purpose,
   });
-  return { signer, warnings: [...(named?.warnings ?? []), ...warnings] };
+  const openpgp = named?.material.openpgp;
+  return {
+    signer: openpgp === undefined ? signer : withCertificate(signer, openpgp),
+    warnings: [...(named?.warnings ?? []), ...warnings],
+  };
 }
 
 async function loadLocalSigner(
@@ -75,18 +82,33 @@ async function loadLocalSigner(
     });
   }
   const { bytes, label } = await readKeyMaterial(source, host);
-  const key = await about(`--key ${label}`, () =>
-    parsePrivateKey(bytes, () => readPassphrase(options.passphrase, host)),
-  );
-  const certificates = await readCertificates(host, options);
-  if (certificates.length === 0)
-    return { signer: createLocalSigner({ key, chain: [], label: `key ${label}` }), warnings: [] };
+  const { key, material } = await about(`--key ${label}`, () => openKey(host, bytes, options.passphrase));
+  const keyring = await loadKeyring(host, options.gpgKey);
   const publicKey = publicKeyFrom(createPublicKey(key));
-  const { chain, warnings } = checkSigningChain({ publicKey, certificates, at: host.now(), purpose });
+  // A block that is named may be newer than the one that stands with the secret key.
+  const openpgp = keyring?.materialOf(publicKey) ?? material;
+  const certificates = await readCertificates(host, options);
+  const { chain, warnings } =
+    certificates.length === 0
+      ? { chain: [], warnings: [] }
+      : checkSigningChain({ publicKey, certificates, at: host.now(), purpose });
+  const signer = createLocalSigner({ key, chain, label: `key ${label}` });
   return {
-    signer: createLocalSigner({ key, chain, label: `key ${label}` }),
-    warnings: warnings.map(({ message }) => message),
+    signer: openpgp === undefined ? signer : withCertificate(signer, openpgp),
+    warnings: [...(keyring?.warnings ?? []), ...warnings.map(({ message }) => message)],
   };
+}
+
+/** A private key and, where it is an OpenPGP one, the certificate that it belongs to. */
+async function openKey(
+  host: Host,
+  bytes: Uint8Array,
+  source: string | undefined,
+): Promise<{ readonly key: KeyObject; readonly material?: OpenPgpMaterial | undefined }> {
+  const passphrase = () => readPassphrase(source, host);
+  if (!isOpenPgp(bytes)) return { key: await parsePrivateKey(bytes, passphrase) };
+  const { parseOpenPgpSecretKey } = await import("../signers/openpgp-key.ts");
+  return parseOpenPgpSecretKey(bytes, passphrase, host.now());
 }
 
 async function readCertificates(host: Host, options: SignerOptions): Promise<readonly Certificate[]> {

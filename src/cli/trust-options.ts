@@ -9,6 +9,7 @@ import type { Host } from "../platform/host.ts";
 import { readKeyMaterial } from "../signers/key-source.ts";
 import { parseCertificates } from "../trust/certificate.ts";
 import { normalizeFingerprint } from "../trust/identities.ts";
+import { isOpenPgp } from "../trust/openpgp/detect.ts";
 import { parsePublicKey } from "../trust/public-keys.ts";
 import { exactRule, patternRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
@@ -22,6 +23,7 @@ const list = (value: string, before: string[] | undefined) => [...(before ?? [])
 
 export const trustReaders = {
   key: texts,
+  gpgKey: texts,
   caRoots: texts,
   caIntermediates: texts,
   certificateIdentity: text,
@@ -43,6 +45,11 @@ export function addTrustOptions(command: Command): Command {
   command
     .optionsGroup("Trust:")
     .option("--key <source>", "public key: a path, env://NAME or -; any of several counts (repeatable)", list)
+    .option(
+      "--gpg-key <source>",
+      "OpenPGP public key blocks whose signatures count: a path, env://NAME or - (repeatable)",
+      list,
+    )
     .option("--ca-roots <file>", "certificates that paths must end in, PEM or DER (repeatable)", list)
     .option(
       "--ca-intermediates <file>",
@@ -84,28 +91,35 @@ export async function loadRequirement(
 ): Promise<{ readonly requirement: Requirement; readonly warnings: readonly string[] }> {
   const keys = options.key ?? [];
   const roots = options.caRoots ?? [];
-  if (keys.length === 0 && roots.length === 0) {
+  const blocks = options.gpgKey ?? [];
+  if (keys.length === 0 && roots.length === 0 && blocks.length === 0) {
     throw new CountersignError("E_USAGE", "nothing is trusted: no signature could count", {
-      hint: "name a public key with --key, or your certificate authority with --ca-roots and who may sign with --certificate-identity",
+      hint: "name a public key with --key, OpenPGP ones with --gpg-key, or your certificate authority with --ca-roots and who may sign with --certificate-identity",
     });
   }
   const identity = await identityRule(options);
-  if (keys.length > 0 && (roots.length > 0 || identity !== undefined)) {
-    throw new CountersignError("E_USAGE", "--key and the certificate flags exclude each other", {
+  if (keys.length + blocks.length > 0 && (roots.length > 0 || identity !== undefined)) {
+    const flag = keys.length > 0 ? "--key" : "--gpg-key";
+    throw new CountersignError("E_USAGE", `${flag} and the certificate flags exclude each other`, {
       hint: "trust a key, or a certificate authority with identities; verify twice to demand both",
     });
   }
+  const keyrings =
+    blocks.length === 0
+      ? undefined
+      : await (await import("./openpgp-options.ts")).loadKeyrings(host, blocks, "--gpg-key");
   const trust: Trust = {
     keys: await Promise.all(keys.map((source) => publicKey(host, source))),
     anchors: await certificates(host, roots, "--ca-roots"),
     intermediates: await certificates(host, options.caIntermediates ?? [], "--ca-intermediates"),
+    ...(keyrings && { openpgp: keyrings.certificates }),
     allowedAlgorithms: algorithms(options.allowAlgorithms),
     compat: compatOf(options),
     timestamps: await loadTimestampTrust(host, options),
     revocation: await loadRevocation(host, options),
   };
   const authority: Authority = {
-    name: keys.length > 0 ? "key" : "certificate authority",
+    name: keys.length > 0 ? "key" : blocks.length > 0 ? "OpenPGP key" : "certificate authority",
     trust,
     identities: identity === undefined ? [] : [identity],
     annotations: annotationsOf(options.annotation ?? []),
@@ -116,7 +130,7 @@ export async function loadRequirement(
       ? [
           "no identity is asked for: whoever holds a code-signing certificate under these roots counts; add --certificate-identity",
         ]
-      : [];
+      : (keyrings?.warnings ?? []);
   return { requirement: { authority }, warnings };
 }
 
@@ -142,6 +156,11 @@ const besidePolicy: ReadonlySet<string> = new Set([
 
 async function publicKey(host: Host, source: string): Promise<PublicKey> {
   const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
+  if (isOpenPgp(bytes)) {
+    throw new CountersignError("E_USAGE", `--key ${label}: this is an OpenPGP key`, {
+      hint: "name public key blocks with --gpg-key",
+    });
+  }
   return about(`--key ${label}`, async () => parsePublicKey(bytes));
 }
 

@@ -94,6 +94,9 @@ Examples:
   $ countersign verify --ca-roots root.pem --certificate-identity https://ci.example.com/release \\
       registry.example.com/app:1.2
 
+  By the OpenPGP keys of whoever signs for podman and skopeo:
+  $ countersign verify --gpg-key release.asc registry.example.com/app:1.2
+
   By a trust policy and the trust stores that it names, as notation reads them:
   $ countersign verify --trust-policy trustpolicy.json --trust-store truststore registry.example.com/app:1.2
 

@@ -49,7 +49,7 @@ export interface RevocationOutcome {
 /** Whether any certificate of a validated path, leaf first and anchor last, is revoked; the anchor itself is not asked about. */
 export type RevocationCheck = (path: readonly Certificate[], context: RevocationContext) => Promise<RevocationOutcome>;
 
-export const COMPATS = ["notation"] as const;
+export const COMPATS = ["notation", "containers-image"] as const;
 export type CompatName = (typeof COMPATS)[number];
 
 /** How a text is compared: to the letter, or by RE2 over the whole text. */

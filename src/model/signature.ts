@@ -6,7 +6,7 @@ import type { ErrorCode } from "./error-codes.ts";
 import type { OpenPgpAttributes, OpenPgpMaterial } from "./openpgp.ts";
 import type { PublicKey } from "./public-key.ts";
 
-export const FORMATS = ["cosign", "bundle", "notation", "notation-cose"] as const;
+export const FORMATS = ["cosign", "bundle", "notation", "notation-cose", "openpgp"] as const;
 /** The formats that this build writes and checks. */
 export type FormatName = (typeof FORMATS)[number];
 
@@ -110,8 +110,10 @@ export interface Evidence {
   /** The bytes the signature is over. */
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
-  /** How `signature` is written, where it is not DER for ECDSA and plain octets for the rest. */
-  readonly encoding?: SignatureEncoding | undefined;
+  /** What the key was handed, where that is not `signed`: see Prepared. */
+  readonly presented?: Uint8Array | undefined;
+  /** How `signature` is written, where it is not DER for ECDSA and plain octets for the rest; `number`: of RSA, without leading zeros. */
+  readonly encoding?: SignatureEncoding | "number" | undefined;
   /** Certificates that came with it, leaf first, then hints for building a path; empty when it names only a key. */
   readonly certificates: readonly Certificate[];
   /** bundle: `verificationMaterial.publicKey.hint`. */

@@ -1,6 +1,7 @@
 import { asCountersignError, CountersignError, isCountersignError } from "../model/errors.ts";
 import { type CopyTally, newTally } from "../oci/copy.ts";
 import { type ManifestTree, readTree } from "../oci/manifest-tree.ts";
+import type { Reference } from "../oci/reference.ts";
 import type { StreamingRepository } from "../oci/repository.ts";
 import type { PromoteReport } from "../reports/report.ts";
 import type { CopyTask } from "../stores/copy-task.ts";
@@ -8,11 +9,12 @@ import { SETTLE } from "../stores/settle.ts";
 import { type CopiedAttachments, copyAttachments } from "./copy-attachments.ts";
 import { moveTag } from "./move-tag.ts";
 import { problemOf } from "./problem.ts";
-import type { PromotionRun } from "./promotion.ts";
+import type { PromotionRun, Resigning } from "./promotion.ts";
 import { destinationTrust, ensureStored, ensureTrusted, subjectsOf, verifyAt } from "./promotion-checks.ts";
 import type { PlannedPair } from "./promotion-pairs.ts";
 import { type Resigned, resign } from "./resign.ts";
 import { resolve } from "./resolve.ts";
+import { signedReference } from "./signed-reference.ts";
 
 export type PromotedImage = PromoteReport["images"][number];
 
@@ -91,7 +93,7 @@ async function work(
       run.destination,
       destination,
       subjectsOf(request, tree),
-      resigning,
+      resigningAs(resigning, { ...pair.destination.reference, tag }),
       run.material,
       request.dryRun,
     );
@@ -115,6 +117,12 @@ async function work(
     }
   }
   return isIdle(report, tally) ? "unchanged" : "promoted";
+}
+
+/** Signed anew is the name that the image is pulled by at the destination. */
+function resigningAs(resigning: Resigning, destination: Reference): Resigning {
+  const reference = resigning.options.reference ?? signedReference(resigning.formats, destination);
+  return { ...resigning, options: { ...resigning.options, reference } };
 }
 
 /** Copies the image, then what hangs on it. */

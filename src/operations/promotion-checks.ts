@@ -8,7 +8,7 @@ import type { PromoteReport } from "../reports/report.ts";
 import type { PromoteRequest, PromotionRun, Resigning } from "./promotion.ts";
 import type { PlannedPair } from "./promotion-pairs.ts";
 import type { Session } from "./session.ts";
-import { ownTrust } from "./store-signature.ts";
+import { materialFor, ownTrust } from "./store-signature.ts";
 import { byReference, overall } from "./verify.ts";
 import { type ImageOutcome, verifyImage } from "./verify-image.ts";
 
@@ -79,7 +79,7 @@ export async function ensureStored(destination: StreamingRepository, tree: Manif
 
 /** What must hold at the destination, and by which name the image is called in signatures there. */
 export function destinationTrust(
-  { request, material }: PromotionRun,
+  { request, material: offered }: PromotionRun,
   pair: PlannedPair,
   resigning: Resigning | undefined,
 ): { readonly requirement: Requirement; readonly reference: Reference } {
@@ -88,7 +88,9 @@ export function destinationTrust(
   }
   // The signatures that came along name the source, if anything.
   const reference = pair.source.reference;
-  if (resigning === undefined || material === undefined) return { requirement: request.requirement, reference };
+  if (resigning === undefined || offered === undefined) return { requirement: request.requirement, reference };
+  const [format, ...others] = resigning.formats;
+  const material = format === undefined || others.length > 0 ? offered : materialFor(format, offered);
   const leaf = material.chain.length > 1 ? material.chain[0] : undefined;
   const own: Requirement = {
     authority: {

@@ -1,6 +1,7 @@
 import { refusedByCosign } from "../formats/cosign-acceptance.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
 import type { PublicMaterial } from "../model/signature.ts";
+import { materialFor } from "./store-signature.ts";
 
 /**
  * Prepares a made-up subject in each format: a pair of key and format that cannot work is refused before the first request. What
@@ -20,7 +21,7 @@ export function rehearse(
     size: 0,
   } as const;
   return formats.flatMap((format) => {
-    const { algorithm } = format.prepare(subject, material, options);
+    const { algorithm } = format.prepare(subject, materialFor(format, material), options);
     return refusedByCosign(format.name, algorithm, material, options);
   });
 }

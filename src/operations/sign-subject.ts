@@ -7,6 +7,7 @@ import type { Session } from "./session.ts";
 import {
   assembleVerified,
   findOwn,
+  materialFor,
   type SignatureReport,
   type SigningTask,
   signatureReport,
@@ -55,14 +56,19 @@ async function signFormat(
   format: Format,
   subject: Subject,
   { signer, options: asked, witnessing }: Signing,
-  material: PublicMaterial,
+  offered: PublicMaterial,
 ): Promise<SignatureReport> {
   const options = { ...asked, at: host.now() };
+  const material = materialFor(format, offered);
   const prepared = format.prepare(subject, material, options);
   const task: SigningTask = { format, prepared, material, options, witnessing };
   const own = await findOwn(store, task);
   if (own !== undefined) return signatureReport(task, own, false);
-  const signature = await signer.sign({ ...prepared, repository: subject.repository });
+  const signature = await signer.sign({
+    ...prepared,
+    bytes: prepared.presented ?? prepared.bytes,
+    repository: subject.repository,
+  });
   const artefact = await assembleVerified(task, signature, () => host.now());
   const place = await storeAndReadBack(store, task, subject, artefact, host.now());
   return signatureReport(task, place, true);

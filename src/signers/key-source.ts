@@ -1,6 +1,7 @@
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Host } from "../platform/host.ts";
+import { isOpenPgp } from "../trust/openpgp/detect.ts";
 
 /** Bytes of a key or certificate source, PEM or DER, and what to call the source in messages: never what is in it. */
 export interface KeyMaterial {
@@ -12,7 +13,7 @@ const ENV = "env://";
 
 /**
  * Reads what a key or certificate flag names: a path, `env://NAME` (PEM, also with its line breaks lost, or base64 of
- * PEM or DER), or `-` for standard input.
+ * PEM, DER or an OpenPGP key), or `-` for standard input.
  * @param limit bytes
  * @throws E_ENVIRONMENT_EMPTY, E_KEY_INVALID for a variable that holds neither PEM nor base64, E_KEY_UNSUPPORTED for
  * another kind of source, E_FILE_UNREADABLE, E_FILE_TOO_LARGE.
@@ -124,7 +125,7 @@ function decodeVariable(name: string, value: string): Uint8Array {
   const packed = value.replace(/\s+/g, "");
   if (/^[A-Za-z0-9+/]+={0,2}$/.test(packed)) {
     const bytes = Buffer.from(packed, "base64");
-    if (bytes[0] === 0x30 || bytes.includes("-----BEGIN ")) return bytes;
+    if (bytes[0] === 0x30 || bytes.includes("-----BEGIN ") || isOpenPgp(bytes)) return bytes;
   }
   throw new CountersignError("E_KEY_INVALID", `the environment variable ${name} holds neither PEM nor base64 of it`, {
     hint: /^[./~]\S*$/.test(value)
