@@ -7,6 +7,7 @@ import type { Host } from "../platform/host.ts";
 import { signText } from "../reports/sign-text.ts";
 import { exitOfSign } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import { addManifestOption, manifestReaders, notationSigning, purposeOf } from "./notation-options.ts";
 import { refuseWitnessed } from "./openpgp-options.ts";
 import { readOptions, switched, text } from "./option-values.ts";
@@ -20,6 +21,7 @@ import type { Verb } from "./verb.ts";
 
 const readers = {
   ...registryReaders,
+  ...lookasideReaders,
   ...outputReaders,
   ...publicMaterialReaders,
   ...timestampReaders,
@@ -52,6 +54,7 @@ export const attachVerb: Verb = {
       ),
     );
     addTimestampOptions(command);
+    addLookasideOptions(command, { writes: true });
     addRegistryOptions(command);
     addOutputOptions(command);
     return command.addHelpText("after", examples);

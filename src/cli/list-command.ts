@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { list } from "../operations/list.ts";
 import { listText } from "../reports/list-text.ts";
 import { exitOfList } from "./exit.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import { readOptions } from "./option-values.ts";
 import {
   addImageOptions,
@@ -16,7 +17,7 @@ import { openSession } from "./session.ts";
 import { loadTargets } from "./targets.ts";
 import type { Verb } from "./verb.ts";
 
-const readers = { ...imageReaders, ...registryReaders, ...outputReaders };
+const readers = { ...imageReaders, ...registryReaders, ...lookasideReaders, ...outputReaders };
 
 /** `list IMAGE…`: everything attached, in any format, known or not. Verifies nothing and says so. */
 export const listVerb: Verb = {
@@ -24,6 +25,7 @@ export const listVerb: Verb = {
   define(command: Command): Command {
     command.argument("[image...]", "references, or repositories with --all or --tags");
     addImageOptions(command);
+    addLookasideOptions(command, { writes: false });
     addRegistryOptions(command);
     addOutputOptions(command);
     return command.addHelpText("after", "\nExample:\n  $ countersign list registry.example.com/app:1.2\n");

@@ -13,10 +13,12 @@ import { secureContext } from "../platform/tls.ts";
 import { oneLine } from "../reports/terminal.ts";
 import { readKeyMaterial, readSecretFile, readVariable } from "../signers/key-source.ts";
 import { about } from "./about.ts";
+import type { LookasideOptions } from "./lookaside-options.ts";
+import type { LookasideConnection, OpenLookasides } from "./lookasides.ts";
 import { createProgress, type Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-export interface SessionOptions {
+export interface SessionOptions extends LookasideOptions {
   readonly registryUsername?: string | undefined;
   readonly registryPassword?: string | undefined;
   readonly registryToken?: string | undefined;
@@ -100,6 +102,7 @@ interface Connection {
   readonly exchange: HttpExchange;
   readonly progress: ReturnType<typeof createProgress>;
   readonly registryWith: (credentials: ExplicitCredentials) => Registry;
+  readonly lookasides: OpenLookasides | undefined;
 }
 
 async function connect(
@@ -123,6 +126,12 @@ async function connect(
     // What cannot be loaded now cannot be loaded when it is needed, and is told then.
     onFirstSent: () => void whileWaiting?.().catch(() => {}),
   });
+  const lookasides = await lookasidesOf(host, options, {
+    ca: tls.ca,
+    allowHttp: options.allowHttpRegistry === true,
+    perOrigin: options.connections,
+    requestTimeout: options.requestTimeout * 1000,
+  });
   const log = (line: string) => terminal.err(`${oneLine(line)}\n`);
   const registryWith = (credentials: ExplicitCredentials) =>
     createRegistry({
@@ -139,11 +148,11 @@ async function connect(
         (options.verbose || delay >= LONG_WAIT) &&
         log(`${error.message}; trying again in ${(delay / 1000).toFixed(1)} s`),
     });
-  return { host, exchange, progress: createProgress(terminal, verb), registryWith };
+  return { host, exchange, progress: createProgress(terminal, verb), registryWith, lookasides };
 }
 
 function sessionOf(
-  { host, exchange, progress }: Connection,
+  { host, exchange, progress, lookasides }: Connection,
   { concurrency }: SessionOptions,
   registry: Registry,
   { actions, fresh = false }: { readonly actions: Undertaking["actions"]; readonly fresh?: boolean },
@@ -164,15 +173,29 @@ function sessionOf(
     open,
     concurrency,
     progress,
+    lookasides: lookasides?.routes,
     async finish(work) {
       try {
         return await work();
       } finally {
         progress.done();
         exchange.close();
+        lookasides?.close();
       }
     },
   };
+}
+
+/** Loaded where a flag names one: everybody else starts without. */
+async function lookasidesOf(
+  host: Host,
+  options: LookasideOptions,
+  connection: LookasideConnection,
+): Promise<OpenLookasides | undefined> {
+  const { lookaside, lookasideStaging, registriesD } = options;
+  if (lookaside === undefined && lookasideStaging === undefined && registriesD === undefined) return undefined;
+  const { openLookasides } = await import("./lookasides.ts");
+  return openLookasides(host, options, connection);
 }
 
 /** Two sources cannot share standard input: the second would find it empty. */

@@ -7,6 +7,7 @@ import { annotationsOf } from "./arguments.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfSign } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import {
   addManifestOption,
   addNotationOptions,
@@ -43,6 +44,7 @@ import type { Verb } from "./verb.ts";
 const readers = {
   ...imageReaders,
   ...registryReaders,
+  ...lookasideReaders,
   ...outputReaders,
   ...signedByReaders,
   ...signerReaders,
@@ -86,6 +88,7 @@ export const signVerb: Verb = {
     addSignerOptions(command);
     addTimestampOptions(command);
     addImageOptions(command);
+    addLookasideOptions(command, { writes: true });
     addRegistryOptions(command);
     addOutputOptions(command);
     addCosignFlags(command, ["yes", "tlog-upload", "use-signing-config", "new-bundle-format"]);

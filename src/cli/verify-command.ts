@@ -5,6 +5,7 @@ import { verifyText } from "../reports/verify-text.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfVerify } from "./exit.ts";
 import { formatNamesOf } from "./format-names-only.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import { type OptionValues, readOptions, text } from "./option-values.ts";
 import {
   addImageOptions,
@@ -25,6 +26,7 @@ import type { Verb } from "./verb.ts";
 const readers = {
   ...imageReaders,
   ...registryReaders,
+  ...lookasideReaders,
   ...outputReaders,
   ...trustReaders,
   ...policyReaders,
@@ -45,6 +47,7 @@ export const verifyVerb: Verb = {
     );
     addPolicyOptions(command);
     addImageOptions(command);
+    addLookasideOptions(command, { writes: false });
     addRegistryOptions(command);
     addOutputOptions(command);
     addCosignFlags(command, [

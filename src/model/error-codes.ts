@@ -91,6 +91,14 @@ export const ERROR_CODES = {
   E_BLOB_MISSING: { exit: 3, retry: true },
   E_LIMIT: { exit: 3, retry: false },
 
+  // Lookasides, and other places of OpenPGP signatures.
+  E_LOOKASIDE_MISSING: { exit: 1, retry: false },
+  E_LOOKASIDE_DENIED: { exit: 3, retry: false },
+  E_LOOKASIDE_ANSWER: { exit: 3, retry: false },
+  E_LOOKASIDE_FAILING: { exit: 3, retry: true },
+  E_LOOKASIDE_GAP: { exit: 3, retry: false },
+  E_LOOKASIDE_READ_ONLY: { exit: 3, retry: false },
+
   // The way there.
   E_NETWORK: { exit: 3, retry: true },
   E_TIMEOUT: { exit: 3, retry: true },

@@ -10,6 +10,11 @@ export const LIMITS = {
   referrers: 50_000,
   /** Signatures of one image and place that are fetched and checked. */
   signatures: 1000,
+  /** Files of one image in a lookaside, as containers/image reads them. */
+  lookasideFiles: 128,
+  /** One such file, and the answer of a registry's signature extension. */
+  lookasideFile: 4 * MiB,
+  extensionList: 4 * MiB,
   payload: 1 * MiB,
   bundle: 4 * MiB,
   /** One OpenPGP message, and what it holds compressed. */

@@ -14,6 +14,10 @@ export const DOCKER_SCHEMA_1_SIGNED = "application/vnd.docker.distribution.manif
  * extension declares a media type.
  */
 export const OPENPGP_SIGNATURE = "application/vnd.countersign.openpgp-signature";
+/** A signature of cosign's in a lookaside file (containers/image `sigstore-json`): JSON. A name of this program's own. */
+export const LOOKASIDE_SIGSTORE = "application/vnd.countersign.sigstore-json";
+/** What stands among simple signatures and is of a kind that is not known. */
+export const OCTET_STREAM = "application/octet-stream";
 /** cosign pkg/types/media.go: layer of the legacy `.sig` tag. */
 export const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
 export const COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature";

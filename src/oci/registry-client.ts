@@ -9,6 +9,7 @@ import type { CredentialSource } from "./credential.ts";
 import { createEndpoint } from "./endpoint.ts";
 import { observe, type RequestNotice } from "./observe.ts";
 import { createBlobs } from "./registry-blobs.ts";
+import { createSignatureExtension } from "./registry-extension.ts";
 import { createListings, type ListingMemory } from "./registry-listings.ts";
 import { createManifests } from "./registry-manifests.ts";
 import { createBlobStreams } from "./registry-streams.ts";
@@ -60,6 +61,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   const transports = new Map<string, Transport>();
   const repositories = new Map<string, { uploads: Map<Digest, Promise<Digest>>; memory: ListingMemory }>();
 
+  const extensions = new Map<string, { supported?: Promise<boolean> }>();
+
   const transportOf = (registry: string) =>
     memo(transports, registry, () => {
       const shared = { exchange, retrier, now, userAgent };
@@ -76,6 +79,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const name = `${registry}/${repository}`;
       const known = memo(repositories, name, () => ({ uploads: new Map(), memory: { withoutReferrers: false } }));
       const scope: Scope = { repository, actions };
+      const extension = memo(extensions, registry, () => ({}));
       return {
         kind: "registry",
         name,
@@ -84,6 +88,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         ...createBlobs(transport, scope, known.uploads),
         ...createBlobStreams(transport, scope, known.uploads),
         ...createListings(transport, scope, known.memory),
+        signatures: createSignatureExtension(transport, scope, extension),
       };
     },
   };

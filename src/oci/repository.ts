@@ -1,5 +1,6 @@
 import type { Descriptor } from "../model/descriptor.ts";
 import type { Digest } from "../model/digest.ts";
+import type { SignatureExtension } from "./extension-document.ts";
 
 /** A manifest as a repository gave it: its bytes checked against the digest, its shape against its media type. */
 export interface Manifest {
@@ -68,6 +69,8 @@ export interface Repository {
   /** The referrers API alone, all pages; the fallback tag is read by the store. */
   listReferrers(subject: Digest): Promise<ReferrersAnswer>;
   listTags(): Promise<readonly string[]>;
+  /** Simple signatures that the registry keeps itself, where it says that it does; a layout folder never does. */
+  readonly signatures?: SignatureExtension | undefined;
 }
 
 /** Where a blob comes from, for a repository that is to take it. */

@@ -93,6 +93,7 @@ export async function attach(session: Session, request: AttachRequest): Promise<
     ...refusedByCosign(format.name, algorithm, material, options),
     ...otherName(signed, repository),
     ...moved,
+    ...(session.lookasides?.warnings() ?? []),
   ];
   return { schemaVersion: 1, operation: "attach", images: [image], warnings };
 }
@@ -109,7 +110,7 @@ async function attachTo(
   const repository = session.open(reference);
   try {
     const { subject } = await resolve(repository, reference);
-    const store = storesOf(repository, host).of(format);
+    const store = storesOf(repository, host, { lookasides: session.lookasides, reference }).of(format);
     const own = await findOwn(store, task);
     const place = own ?? (await storeAndReadBack(store, task, subject, artefact, host.now()));
     const status = own === undefined ? "signed" : "unchanged";

@@ -6,9 +6,11 @@ import {
   BUNDLE_PREDICATE_TYPE,
   COSIGN_CERTIFICATE,
   COSIGN_SIGN_PREDICATE,
+  LOOKASIDE_SIGSTORE,
   NOTATION_SIGNATURE,
 } from "../model/media-types.ts";
-import { formatReference, parseReference } from "../oci/reference.ts";
+import type { Evidence } from "../model/signature.ts";
+import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
 import type { ListReport } from "../reports/report.ts";
@@ -39,7 +41,8 @@ export async function list(session: Session, request: ListRequest): Promise<List
     return reports;
   });
   const unseen = unlisted.map(({ reference, error }) => failed(reference, error));
-  return { schemaVersion: 1, operation: "list", verified: false, images: [...images.flat(), ...unseen], warnings: [] };
+  const warnings = [...(session.lookasides?.warnings() ?? [])];
+  return { schemaVersion: 1, operation: "list", verified: false, images: [...images.flat(), ...unseen], warnings };
 }
 
 async function listReference(session: Session, text: string, recursive: boolean): Promise<readonly ImageReport[]> {
@@ -54,6 +57,7 @@ async function listReference(session: Session, text: string, recursive: boolean)
         const found = await Promise.all([
           ...(["sig", "att", "sbom"] as const).map((suffix) => tagged(repository, digest, suffix)),
           referring(session, repository, digest),
+          simple(session, repository, reference, digest),
         ]);
         const attachments = found.flatMap((part) => part.attachments);
         return { reference: named, digest, attachments, errors: found.flatMap((part) => part.errors) };
@@ -136,6 +140,47 @@ async function referring(session: Session, repository: Repository, digest: Diges
   return { attachments, errors };
 }
 
+/** Simple signatures, and what stands among them: in the registry's extension, else in the lookaside that is named. */
+async function simple(
+  session: Session,
+  repository: Repository,
+  reference: Reference,
+  digest: Digest,
+): Promise<Findings> {
+  const { lookasides } = session;
+  const store = storesOf(repository, session.host, { lookasides, reference, demandsSimple: false }).simple;
+  const { entries, failures } = await store.list(digest);
+  const errors = failures.map(problemOfFailure);
+  const attachments = await mapConcurrently(entries, 16, async (entry): Promise<Attachment> => {
+    const { descriptor, place } = entry;
+    const { mediaType, size } = descriptor;
+    const common = {
+      place: { kind: place.kind, name: place.name, digest: descriptor.digest },
+      ...{ mediaType, size, artifactType: null, annotations: {} },
+    };
+    if (mediaType === LOOKASIDE_SIGSTORE) return { ...common, kind: "signature", format: "cosign", signer: null };
+    if (!openpgp.recognises(entry)) return { ...common, kind: "referrer", format: null, signer: null };
+    try {
+      const read = openpgp.read(await store.fetch(entry, digest));
+      if (!("reason" in read)) return { ...common, kind: "signature", format: read.format, signer: claimedKey(read) };
+      errors.push({ ...problemless, ...read.reason, place: `${place.kind} ${place.name}` });
+    } catch (error) {
+      errors.push(problemOf(error, `${place.kind} ${place.name}`));
+    }
+    return { ...common, kind: "signature", format: openpgp.name, signer: null };
+  });
+  return { attachments, errors };
+}
+
+/** Older programs name the key by its ID alone. */
+function claimedKey({ openpgp }: Evidence): Attachment["signer"] {
+  if (openpgp?.issuerFingerprint !== undefined) {
+    return { subject: null, fingerprint: `openpgp4fpr:${openpgp.issuerFingerprint}` };
+  }
+  return openpgp?.issuerKeyId === undefined ? null : { subject: null, fingerprint: openpgp.issuerKeyId };
+}
+
+const openpgp = formatNamed("openpgp");
 const bundle = formatNamed("bundle");
 const notary = [formatNamed("notation"), formatNamed("notation-cose")] as const;
 const problemless = { hint: null, retry: false } as const;

@@ -1,6 +1,7 @@
 import type { Reference } from "../oci/reference.ts";
 import type { StreamingRepository } from "../oci/repository.ts";
 import type { Host } from "../platform/host.ts";
+import type { LookasideRoutes } from "./lookaside-routes.ts";
 
 /** What a run shares: the outside world, one registry client with its tokens and connections, one place for progress. */
 export interface Session {
@@ -10,6 +11,8 @@ export interface Session {
   /** Images worked on at once; connections are bounded separately, by the platform. */
   readonly concurrency: number;
   readonly progress: Progress;
+  /** Where simple signatures are that a registry does not keep itself; absent: nobody has said. */
+  readonly lookasides?: LookasideRoutes | undefined;
 }
 
 /** Told as images finish. Rendering is the door's. */

@@ -1,6 +1,7 @@
 import type { Subject } from "../model/descriptor.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
 import type { PublicMaterial, Signer } from "../model/signature.ts";
+import type { Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { Store } from "../stores/store.ts";
 import type { Session } from "./session.ts";
@@ -28,15 +29,19 @@ interface Signing {
   readonly witnessing?: Witnessing | undefined;
 }
 
-/** Signs one subject in each format, side by side. Never throws: a format that fails leaves the others standing. */
+/**
+ * Signs one subject in each format, side by side. Never throws: a format that fails leaves the others standing.
+ * @param reference as the image was named, for lookasides of one tag; its repository alone where it is not told.
+ */
 export function signSubject(
   session: Session,
   repository: Repository,
   subject: Subject,
   signing: Signing,
   material: PublicMaterial,
+  reference?: Reference,
 ): Promise<readonly SubjectSignature[]> {
-  const stores = storesOf(repository, session.host);
+  const stores = storesOf(repository, session.host, { lookasides: session.lookasides, reference });
   return Promise.all(
     signing.formats.map(async (format): Promise<SubjectSignature> => {
       try {

@@ -60,7 +60,12 @@ export async function sign(session: Session, request: SignRequest): Promise<Sign
     schemaVersion: 1,
     operation: "sign",
     images: reports,
-    warnings: [...request.warnings, ...refusals, ...(allSkipped ? [ALL_SKIPPED] : [])],
+    warnings: [
+      ...request.warnings,
+      ...refusals,
+      ...(allSkipped ? [ALL_SKIPPED] : []),
+      ...(session.lookasides?.warnings() ?? []),
+    ],
   };
 }
 
@@ -118,7 +123,7 @@ async function signPinned(
     },
   ].filter((part) => part.formats.length > 0);
   const outcomes = parts.map(({ name, ...part }) =>
-    once(signed, name, () => signSubject(session, repository, subject, { ...request, ...part }, material)),
+    once(signed, name, () => signSubject(session, repository, subject, { ...request, ...part }, material, reference)),
   );
   return (await Promise.all(outcomes)).flat();
 }

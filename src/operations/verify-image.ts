@@ -1,19 +1,20 @@
 import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
 import type { Format, ManifestFacts } from "../model/format.ts";
-import type { Judgement, Requirement, Validation } from "../model/policy.ts";
+import type { Authority, Judgement, Requirement, Validation } from "../model/policy.ts";
 import type { Entry, FormatName } from "../model/signature.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { assess, judge } from "../policies/judge.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
 import type { VerifyReport } from "../reports/report.ts";
+import type { Store } from "../stores/store.ts";
 import { collect } from "./collect.ts";
 import { foretellPayload } from "./foretell-payload.ts";
 import { problemOf, problemOfFailure } from "./problem.ts";
 import { notFound } from "./resolve.ts";
 import type { Session } from "./session.ts";
-import { storesOf } from "./stores.ts";
+import { type Stores, storesOf } from "./stores.ts";
 
 /** What reports say of one image, but for the name it was asked for by. */
 export type ImageOutcome = Omit<VerifyReport["images"][number], "reference">;
@@ -42,13 +43,13 @@ export async function verifyImage(
   const authorities = authoritiesOf(requirement);
   const at = session.host.now();
   const foretell = alone === true ? (subject: Digest) => foretellPayload(repository, subject) : undefined;
-  const stores = storesOf(repository, session.host, { foretell });
+  const stores = storesOf(repository, session.host, { foretell, lookasides: session.lookasides, reference });
   const presence = fetched ?? present(repository, digest);
   const facts = Promise.resolve(presence).then((found) => ("verdict" in found ? undefined : found));
   const [found, { kept, failures }] = await Promise.all([
     presence,
     collect(
-      only === undefined ? stores.all : stores.holding(only),
+      only === undefined ? [...stores.all, ...simpleStores(stores, authorities)] : stores.holding(only),
       (entries) => knownFormats(entries, only),
       digest,
       async (evidence, format) =>
@@ -65,6 +66,11 @@ export async function verifyImage(
     wanted: { repository: reference.name, reference: formatReference(reference) },
   });
   return outcomeOf(digest, judgement);
+}
+
+/** Simple signatures are looked for where somebody's OpenPGP certificates are trusted: nobody else pays for the look. */
+function simpleStores({ simple }: Stores, authorities: readonly Authority[]): readonly Store[] {
+  return authorities.some(({ trust }) => trust.openpgp !== undefined) ? [simple] : [];
 }
 
 /** Not loaded before the first requests have gone out; formats that no entry can be of are not loaded at all. */

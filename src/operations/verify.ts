@@ -60,7 +60,7 @@ export async function verify(session: Session, request: VerifyRequest): Promise<
     verdict: overall(flat.map(({ verdict }) => verdict)),
     images: flat,
     ...("requirementFor" in request.requirement && { policies: [...request.requirement.policies] }),
-    warnings: [...request.warnings, ...skippedWarning(flat)],
+    warnings: [...request.warnings, ...skippedWarning(flat), ...(session.lookasides?.warnings() ?? [])],
   };
 }
 

@@ -4,7 +4,7 @@ import type { Artefact, Entry, Listing, Stored } from "../model/signature.ts";
 
 /** One way a repository keeps what belongs to an image: bytes and descriptors, blind to their encoding. */
 export interface Store {
-  readonly kind: "tag" | "referrers";
+  readonly kind: "tag" | "referrers" | "lookaside" | "extension";
   /**
    * What is kept for `subject`, and what could not be looked at. What a registry answers or fails to answer never throws
    * here: it becomes a failure of the listing, so that it cannot be mistaken for an empty place.

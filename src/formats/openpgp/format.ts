@@ -18,9 +18,10 @@ import { derOfP1363, encodeSignature } from "../../trust/signature-encoding.ts";
 import { chooseAlgorithm, signatureEncoding } from "../choose-algorithm.ts";
 import { orMalformed } from "../malformed.ts";
 import { checkOpenPgp } from "./check.ts";
-import { decodeMessage, encodeMessage, type SignedMessage } from "./message.ts";
+import { decodeMessage, documentOf, encodeMessage, type SignedMessage } from "./message.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
 import { digestOf, encodeSignedPart, presentedOf, readSignedPart } from "./signed-part.ts";
+import { decodeText } from "./text-forms.ts";
 
 /** The hash that belongs to the curve, as gpg has it; SHA-256 for the rest. */
 const preferred: readonly Algorithm[] = [
@@ -133,11 +134,12 @@ function halves(signature: Uint8Array): Uint8Array {
 }
 
 function decode({ place, bytes }: Stored): Evidence {
-  return evidenceOf(place, decodeMessage(bytes));
+  return evidenceOf(place, decodeText(bytes) ?? decodeMessage(bytes));
 }
 
-function evidenceOf(place: Stored["place"], { literal, packet }: SignedMessage): Evidence {
-  const signed = encodeSignedPart(literal, packet.hashed);
+function evidenceOf(place: Stored["place"], message: SignedMessage): Evidence {
+  const { literal, packet, lapses } = message;
+  const signed = encodeSignedPart(documentOf(message), packet.hashed);
   const { attributes } = packet;
   const presented = presentedOf(signed, attributes);
   return {
@@ -149,6 +151,7 @@ function evidenceOf(place: Stored["place"], { literal, packet }: SignedMessage):
     certificates: [],
     claims: decodePayload(literal),
     openpgp: attributes,
+    ...(lapses.length > 0 && { lapses }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { inflateRawSync, inflateSync } from "node:zlib";
 import { LIMITS } from "../../model/limits.ts";
+import type { Reason } from "../../model/signature.ts";
 import {
   concat,
   malformed,
@@ -16,6 +17,8 @@ import { readSignaturePacket, type SignaturePacket } from "../../trust/openpgp/s
 export interface SignedMessage {
   readonly literal: Uint8Array;
   readonly packet: SignaturePacket;
+  /** What the format forbids and gpg lets pass. */
+  readonly lapses: readonly Reason[];
 }
 
 /** One binary signed message: one-pass signature, literal data without a name, version 4 signature. */
@@ -37,43 +40,71 @@ export function encodeMessage(literal: Uint8Array, signature: Uint8Array, keyId:
 
 /**
  * Reads one signed message: exactly one-pass signature, literal data, signature, or signature, literal data, also inside one
- * compressed packet; nothing behind it. No armor, no clear text.
+ * compressed packet; nothing behind it. What gpg lets pass all the same is a lapse: bytes behind compressed data, a signature over text.
  * @throws E_SIGNATURE_MALFORMED, E_ATTRIBUTE_UNKNOWN.
  */
 export function decodeMessage(bytes: Uint8Array): SignedMessage {
   if (bytes.length === 0) throw malformed("it is empty");
   if (bytes.length > LIMITS.openpgpMessage) throw malformed(`it has more than ${LIMITS.openpgpMessage} bytes`);
-  return readSigned(unpacked(readPackets(bytes)));
-}
-
-/** The packets of one message as they stand, or those of its compressed packet. */
-export function unpacked(packets: readonly Packet[]): readonly Packet[] {
-  const [first, ...others] = packets;
-  if (first?.tag !== PACKET.compressed) return packets;
+  const [first, ...others] = readPackets(bytes);
+  if (first?.tag !== PACKET.compressed) return readSigned(first === undefined ? [] : [first, ...others], []);
   if (others.length > 0) throw malformed("something stands behind the compressed packet");
-  return readPackets(inflate(first.body));
+  const { opened, rest } = inflate(first.body);
+  if (rest === 0) return readSigned(readPackets(opened), []);
+  // A packet without a length takes all that is left: gpg reads the compressed data in it, and stops there.
+  if (first.whole[0] !== WITHOUT_LENGTH) throw malformed("something stands behind its compressed data");
+  return readSigned(readPackets(opened), [lapse(`${rest} bytes stand behind the signature`)]);
 }
 
-/** @throws E_SIGNATURE_MALFORMED, E_ATTRIBUTE_UNKNOWN. */
-export function readSigned(packets: readonly Packet[]): SignedMessage {
+/** Old header of a compressed packet that says no length. */
+const WITHOUT_LENGTH = 0xa3;
+
+/** What the specification of atomic container signatures forbids. */
+export function lapse(what: string): Reason {
+  return {
+    code: "E_SIGNATURE_MALFORMED",
+    message: `${what}: containers/image lets it pass, its specification does not`,
+  };
+}
+
+function readSigned(packets: readonly Packet[], lapses: readonly Reason[]): SignedMessage {
   const tags = packets.map(({ tag }) => tag);
   const [first, second, third] = packets;
   if (first === undefined || second === undefined) throw malformed(sequence(tags));
   if (is(tags, [PACKET.onePassSignature, PACKET.literal, PACKET.signature]) && third !== undefined) {
     const packet = readDocumentSignature(third);
     ensureAnnounced(first.body, packet);
-    return { literal: readLiteral(second.body), packet };
+    return readDocument(second, packet, lapses);
   }
   if (is(tags, [PACKET.signature, PACKET.literal])) {
-    return { literal: readLiteral(second.body), packet: readDocumentSignature(first) };
+    return readDocument(second, readDocumentSignature(first), lapses);
   }
   throw malformed(sequence(tags));
 }
 
 function readDocumentSignature({ body }: Packet): SignaturePacket {
   const packet = readSignaturePacket(body);
-  if (packet.type !== 0) throw malformed(`the signature is of type ${packet.type}, not one over a binary document`);
+  if (packet.type !== BINARY && packet.type !== TEXT) {
+    throw malformed(`the signature is of type ${packet.type}, not one over a document`);
+  }
   return packet;
+}
+
+const BINARY = 0;
+const TEXT = 1;
+
+function readDocument({ body }: Packet, packet: SignaturePacket, lapses: readonly Reason[]): SignedMessage {
+  const literal = readLiteral(body);
+  return packet.type === BINARY
+    ? { literal, packet, lapses }
+    : { literal, packet, lapses: [...lapses, lapse("the signature is over text, not over bytes")] };
+}
+
+/** What of the data is hashed: the bytes, or of text its lines, each ended as RFC 9580 5.2.4 has it. */
+export function documentOf({ literal, packet }: Pick<SignedMessage, "literal" | "packet">): Uint8Array {
+  if (packet.type === BINARY) return literal;
+  const text = Buffer.from(literal).toString("latin1").replace(/\r?\n/g, "\r\n");
+  return new Uint8Array(Buffer.from(text, "latin1"));
 }
 
 /** A program that reads in one pass hashes as it is announced: what is announced must be what is signed. */
@@ -95,7 +126,7 @@ function readLiteral(body: Uint8Array): Uint8Array {
 }
 
 /** Bounded: a few bytes can hold gigabytes. */
-function inflate(body: Uint8Array): Uint8Array {
+function inflate(body: Uint8Array): { readonly opened: Uint8Array; readonly rest: number } {
   const algorithm = octet(body, 0);
   const packed = body.subarray(1);
   const open = { 1: inflateRawSync, 2: inflateSync }[algorithm];
@@ -107,8 +138,7 @@ function inflate(body: Uint8Array): Uint8Array {
   } catch {
     throw malformed(`its compressed data cannot be read, or holds more than ${LIMITS.openpgpMessage} bytes`);
   }
-  if (opened.engine.bytesWritten !== packed.length) throw malformed("something stands behind its compressed data");
-  return new Uint8Array(opened.buffer);
+  return { opened: new Uint8Array(opened.buffer), rest: packed.length - opened.engine.bytesWritten };
 }
 
 const names: Readonly<Record<number, string>> = {

@@ -1,6 +1,6 @@
 import type { ServedResponse } from "../../platform/serve.ts";
 
-/** Error codes of the distribution spec, and those of Docker's registry beside them. */
+/** Error codes of the distribution spec, and those of Docker's registry and of the signature extension beside them. */
 export type RegistryErrorCode =
   | "BLOB_UNKNOWN"
   | "BLOB_UPLOAD_INVALID"
@@ -11,6 +11,8 @@ export type RegistryErrorCode =
   | "MANIFEST_UNKNOWN"
   | "NAME_INVALID"
   | "NAME_UNKNOWN"
+  | "SIGNATURE_EXISTS"
+  | "SIGNATURE_INVALID"
   | "SIZE_INVALID"
   | "TAG_INVALID"
   | "TOOMANYREQUESTS"

@@ -4,11 +4,14 @@ import { json, refusal } from "./answers.ts";
 import { createBlobs } from "./blobs.ts";
 import { answerReferrers, answerTags } from "./lists.ts";
 import { answerManifest } from "./manifests.ts";
+import { answerSignatures, SIGNATURES_SUPPORTED } from "./signatures.ts";
 import { createStorage, type Storage } from "./storage.ts";
 
 export interface EmbeddedRegistryOptions {
   /** Answer the referrers API and `OCI-Subject`; true unless told. False: as registries before distribution spec 1.1. */
   readonly referrersApi?: boolean | undefined;
+  /** Keep simple signatures as OpenShift's registry and Pulp do (`X-Registry-Supports-Signatures`); false unless told. */
+  readonly signatureExtension?: boolean | undefined;
   /** Honour `If-Match` and `If-None-Match` on writes; false unless told, as most registries are. */
   readonly conditionalWrites?: boolean | undefined;
   /** Bytes of a manifest; 4 MiB unless told. */
@@ -33,6 +36,8 @@ const route = new RegExp(
   `^/v2/(?<name>${repositoryName})/(?:manifests/(?<reference>[^/]+)|blobs/uploads/(?<upload>[^/]*)|blobs/(?<blob>[^/]+)|referrers/(?<subject>[^/]+)|(?<tags>tags/list))$`,
 );
 
+const signaturesRoute = new RegExp(`^/extensions/v2/(?<name>${repositoryName})/signatures/(?<subject>[^/]+)$`);
+
 /**
  * A registry in memory: OCI distribution spec 1.1 with pushes checked strictly (digests, manifests, and that everything a
  * manifest refers to is there). No authentication, nothing kept when the process ends. Each request is answered in one go,
@@ -47,9 +52,15 @@ export function createEmbeddedRegistry(options: EmbeddedRegistryOptions = {}): E
     maxManifest: options.maxManifest ?? LIMITS.manifest,
   };
 
+  const supported: Record<string, string> = options.signatureExtension === true ? SIGNATURES_SUPPORTED : {};
+
   const answer = (request: ServedRequest): ServedResponse => {
     const path = decodePath(request.url.pathname);
-    if (path === "/v2/" || path === "/v2") return json(200, {}, { "docker-distribution-api-version": "registry/2.0" });
+    if (path === "/v2/" || path === "/v2") {
+      return json(200, {}, { "docker-distribution-api-version": "registry/2.0", ...supported });
+    }
+    const signed = options.signatureExtension === true && path !== undefined && signaturesRoute.exec(path)?.groups;
+    if (signed) return answerSignatures(storage, signed["name"] ?? "", signed["subject"] ?? "", request);
     const parts = path === undefined ? undefined : route.exec(path)?.groups;
     const name = parts?.["name"];
     if (parts === undefined || name === undefined)

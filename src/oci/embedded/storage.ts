@@ -8,6 +8,15 @@ export interface KeptManifest {
   readonly bytes: Uint8Array;
 }
 
+/** A signature as the signature extension lists it. */
+export interface KeptSignature {
+  readonly schemaVersion: number;
+  readonly name: string;
+  readonly type: string;
+  /** Base64. */
+  readonly content: string;
+}
+
 /** What one repository keeps. The maps are live: reading them shows, and writing them changes, what the registry serves. */
 export interface KeptRepository {
   readonly manifests: Map<Digest, KeptManifest>;
@@ -15,6 +24,8 @@ export interface KeptRepository {
   readonly tags: Map<string, Digest>;
   /** By subject, then by digest, in the order they came; as each was when it was stored. Changed through `Storage` alone. */
   readonly referrers: Map<Digest, Map<Digest, Descriptor>>;
+  /** Of the signature extension, by the image that they are of. */
+  readonly signatures: Map<Digest, readonly KeptSignature[]>;
 }
 
 /** The registry's memory, beneath its rules: `put` and the maps take anything, also what a client could not have stored. */
@@ -36,6 +47,7 @@ export function createStorage(): Storage {
       blobs: new Map(),
       tags: new Map(),
       referrers: new Map(),
+      signatures: new Map(),
     };
     repositories.set(name, kept);
     return kept;

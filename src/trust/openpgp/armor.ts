@@ -32,12 +32,13 @@ function decodeBody(label: string, body: string): Uint8Array {
   // Lines such as "Comment: …" stand in front; a base64 digit never has a colon behind it.
   const lines = body.split(/\r\n|\n|\r/).filter((line) => !/^[A-Za-z][A-Za-z0-9-]*: /.test(line.trim()));
   const packed = lines.join("").replace(/\s+/g, "");
-  const parts = /^((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)(?:=([A-Za-z0-9+/]{4}))?$/.exec(
-    packed,
-  );
-  if (parts === null || !parts[1]) throw damaged(`the block ${label} is not base64`);
-  const bytes = new Uint8Array(Buffer.from(parts[1], "base64"));
-  if (parts[2] !== undefined && Buffer.from(parts[2], "base64").readUIntBE(0, 3) !== checksum(bytes)) {
+  const sum = packed.at(-5) === "=" && packed.length % 4 === 1 ? packed.slice(-4) : undefined;
+  const digits = sum === undefined ? packed : packed.slice(0, -5);
+  const bytes = new Uint8Array(Buffer.from(digits, "base64"));
+  if (bytes.length === 0 || Buffer.from(bytes).toString("base64") !== digits) {
+    throw damaged(`the block ${label} is not base64`);
+  }
+  if (sum !== undefined && Buffer.from(sum, "base64").readUIntBE(0, 3) !== checksum(bytes)) {
     throw damaged(`the block ${label} is not what its checksum says`);
   }
   return bytes;
