@@ -27,7 +27,8 @@ const READ_ONLY = new Set([401, 403, 404, 405, 501]);
 export function openLookasideHttp(base: URL, options: LookasideHttpOptions): LookasideBase {
   const { exchange, retrier, host, userAgent } = options;
   const root = base.href.replace(/\/+$/, "");
-  const placed = (path: string) => new URL(`${root}/${path.split("/").map(encodeURIComponent).join("/")}`);
+  // Nothing in such a path has to be escaped; containers/image writes "@" and "=" as they are.
+  const placed = (path: string) => new URL(`${root}/${path}`);
 
   const ask = async (request: HttpRequest): Promise<HttpResponse> => {
     let { url } = request;
