@@ -69,8 +69,7 @@ describeWithPeer(["postgres", "pulpcore-manager", "skopeo", "gpg"], "a live Pulp
       },
       interactive: false,
     };
-    const exit = await runProgram(process.env["DBG"] ? [...args, "--verbose"] : args, terminal, host);
-    if (process.env["DBG"]) console.log(printed.stderr);
+    const exit = await runProgram(args, terminal, host);
     return { exit, slept: 0, ...printed };
   }
 
