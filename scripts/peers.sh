@@ -5,7 +5,7 @@
 #
 #   scripts/peers.sh              all of them
 #   scripts/peers.sh --only NAME  one: cosign, notation, timestamp-server, act, gitlab-ci-local, docker-registry, skopeo, podman, gnupg,
-#                                 openssl, softhsm2, opensc, rsync, make, node22, node24, image-policy
+#                                 openssl, softhsm2, opensc, rsync, make, postgresql, node22, node24, pulp, image-policy
 set -uo pipefail
 
 cosign_version=v3.1.2
@@ -16,6 +16,7 @@ gitlab_ci_local_version=4.75.1
 containers_image_version=v5.39.4
 node22_version=22.23.3
 node24_version=24.21.0
+pulp_version=2.30.0 # of pulp-container; scripts/pulp/requirements.txt has the rest
 
 peers=${COUNTERSIGN_PEERS:-$HOME/.cache/countersign/peers}
 failed=()
@@ -162,6 +163,66 @@ debian_peer() {
   fi
 }
 
+# Debian keeps the server's programs off PATH: a link to each that the tests start. The cluster that its package makes is not used.
+postgresql() {
+  local installed program
+  debian_peer postgresql pg_ctlcluster
+  installed=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)
+  for program in initdb postgres pg_ctl createdb; do
+    if [[ -x $installed/$program ]]; then ln -sfn "$installed/$program" "$peers/bin/$program"; fi
+  done
+}
+
+# The oldest Python that Pulp runs on comes first: its wheels were tried.
+python_for_pulp() {
+  local python
+  for python in python3.11 python3.12 python3.13 python3; do
+    if "$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$python"
+      return
+    fi
+  done
+  return 1
+}
+
+# Pulp in a virtual environment, and beside it the database that each test's Pulp begins as a copy of.
+pulp() {
+  local folder=$peers/pulp-$pulp_version scripts stamp python log
+  scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")/pulp" && pwd)
+  if [[ ! -x $peers/bin/initdb ]]; then
+    fail pulp "needs PostgreSQL: scripts/peers.sh --only postgresql"
+    return
+  fi
+  # Whatever goes into it: another of these makes it anew.
+  stamp=$(cat "$scripts"/* <("$peers/bin/initdb" --version) | sha256sum)
+  if [[ $(cat "$folder/stamp" 2>/dev/null) == "$stamp" && -d $folder/template &&
+    $peers/bin/pulpcore-manager -ef $folder/venv/bin/pulpcore-manager ]]; then
+    say "pulp $pulp_version" present
+    return
+  fi
+  if ! python=$(python_for_pulp); then
+    fail pulp "needs Python 3.11 or newer with its venv module"
+    return
+  fi
+  say "pulp $pulp_version" "installing and making its database, some minutes"
+  rm -rf "$folder"
+  log=$(mktemp)
+  if {
+    "$python" -m venv "$folder/venv" &&
+      "$folder/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-binary drf-access-policy \
+        --requirement "$scripts/requirements.txt" &&
+      bash "$scripts/template.sh" "$folder/venv" "$(dirname "$(readlink -f "$peers/bin/initdb")")" "$folder/template"
+  } >"$log" 2>&1; then
+    ln -sfn "$folder/venv/bin/pulpcore-manager" "$peers/bin/pulpcore-manager"
+    echo "$stamp" >"$folder/stamp"
+    say "pulp $pulp_version" installed
+  else
+    tail -20 "$log" >&2
+    fail pulp "pip or the migrations failed"
+  fi
+  rm -f "$log"
+}
+
 install_peer() {
   case "$1" in
     cosign) go_peer cosign github.com/sigstore/cosign/v3 cmd/cosign "$cosign_version" ;;
@@ -183,6 +244,8 @@ install_peer() {
     opensc) debian_peer opensc pkcs11-tool ;;
     node22) node_peer node22 "$node22_version" ;;
     node24) node_peer node24 "$node24_version" ;;
+    postgresql) postgresql ;;
+    pulp) pulp ;;
     *)
       echo "peers: no peer is called '$1'" >&2
       exit 2
@@ -192,7 +255,7 @@ install_peer() {
 
 mkdir -p "$peers/bin"
 case "${1:-}" in
-  "") set -- docker-registry skopeo podman gnupg openssl softhsm2 opensc rsync make node22 node24 gitlab-ci-local \
+  "") set -- docker-registry skopeo podman gnupg openssl softhsm2 opensc rsync make postgresql node22 node24 gitlab-ci-local pulp \
     notation timestamp-server image-policy act cosign ;;
   --only)
     if [[ $# != 2 ]]; then

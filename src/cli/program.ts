@@ -23,6 +23,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   pki: async () => (await import("./pki-command.ts")).pkiVerb,
   lookaside: async () => (await import("./lookaside-command.ts")).lookasideVerb,
   policy: async () => (await import("./policy-command.ts")).policyVerb,
+  "pulp-sign": async () => (await import("./pulp-sign-command.ts")).pulpSignVerb,
   triangulate: async () => (await import("./triangulate-command.ts")).triangulateVerb,
   quickstart: async () => (await import("./quickstart-command.ts")).quickstartVerb,
 };
@@ -48,6 +49,7 @@ const summaries: Readonly<Record<string, string>> = {
   pki: "your own root, intermediate and leaves: make, check, revoke",
   lookaside: "places of OpenPGP signatures beside the registry: publish what is staged",
   policy: "tell what podman, skopeo and CRI-O make of a policy.json",
+  "pulp-sign": "sign a manifest file for Pulp, as its signing service",
   triangulate: "print under which tag an image's signatures stand",
   quickstart: "see it all: sign, verify, tamper, promote, refuse; offline, on an embedded registry",
 };

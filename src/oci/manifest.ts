@@ -81,6 +81,18 @@ const envelope = objectOf({ schemaVersion: versionTwo, mediaType: declaredType }
  * and types that are neither image nor index; E_REGISTRY_ANSWER for a web page; E_LIMIT for too many entries.
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ManifestContent {
+  const { document, mediaType } = typedDocument(bytes, contentType);
+  return isIndexType(mediaType)
+    ? { mediaType, ...bounded(shape(imageIndex, document, mediaType), "manifests") }
+    : { mediaType, ...bounded(shape(imageManifest, document, mediaType), "layers") };
+}
+
+/** The media type of a manifest that stands alone, by the same rules; what it lists is not looked at. @throws as parseManifest. */
+export function manifestType(bytes: Uint8Array): string {
+  return typedDocument(bytes, undefined).mediaType;
+}
+
+function typedDocument(bytes: Uint8Array, contentType: string | undefined): { document: object; mediaType: string } {
   const served = bareMediaType(contentType);
   refuseOtherTypes(served);
   const document = parseStrictJson(bytes, {
@@ -93,10 +105,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
     throw invalid("the manifest is not a JSON object");
   }
   refuseTwoReadings(document);
-  const mediaType = agreedType(document, served);
-  return isIndexType(mediaType)
-    ? { mediaType, ...bounded(shape(imageIndex, document, mediaType), "manifests") }
-    : { mediaType, ...bounded(shape(imageManifest, document, mediaType), "layers") };
+  return { document, mediaType: agreedType(document, served) };
 }
 
 /** A media type without its parameters, in lower case; empty where there is none. */

@@ -55,8 +55,9 @@ export function createSignatureExtension(
 
   return {
     supported() {
-      memory.supported ??= transport.call({ method: "GET", target: "/v2/", scope }, async (answer) => {
-        if (answer.status !== 200) return transport.refuse(answer, "to say what it supports");
+      // It says so before it asks who is there; and a token of one repository, as Pulp has it, is none for this address.
+      memory.supported ??= transport.call({ method: "GET", target: "/v2/", scope, anonymous: true }, async (answer) => {
+        if (answer.status !== 200 && answer.status !== 401) return transport.refuse(answer, "to say what it supports");
         answer.response.discard();
         return answer.response.header("x-registry-supports-signatures") === "1";
       });

@@ -19,6 +19,8 @@ export interface RegistryRequest {
   readonly bulk?: number | undefined;
   /** Not sent again after a passing fault: who asks can do without the answer. */
   readonly once?: boolean | undefined;
+  /** Sent without credentials; `read` sees a 401 too. */
+  readonly anonymous?: boolean | undefined;
 }
 
 export interface RegistryAnswer {
@@ -72,14 +74,15 @@ export function createTransport(options: TransportOptions): Transport {
     let refused = false;
     for (let redirects = 0; ; ) {
       const own = url.origin === origin.origin;
-      const authorization = own ? (granted ?? (await authorizer.header(request.scope, origin))) : undefined;
+      const known = own && !request.anonymous;
+      const authorization = known ? (granted ?? (await authorizer.header(request.scope, origin))) : undefined;
       const response = await settled(
         endpoint,
         origin,
         await options.exchange(outgoing(request, url, authorization, options)),
       );
       const { status } = response;
-      if (status === 401 && own && !refused) {
+      if (status === 401 && known && !refused) {
         refused = true;
         const fault = faultOf(response, authorization);
         const challenges = response.header("www-authenticate") ?? "";
@@ -114,6 +117,7 @@ export function createTransport(options: TransportOptions): Transport {
   ): Promise<Outcome<T>> => {
     const answer = await endpoint.attempt((origin) => follow(request, origin));
     const { status, response, url, shown } = answer;
+    if (status === 401 && request.anonymous) return { done: await read(answer) };
     if (status === 401 || status === 403) throw denied(request.scope, url, await faultOf(response, shown));
     if (status < 400) return { done: await read(answer) };
     if (!isPassing(status)) return { done: await read(answer) };

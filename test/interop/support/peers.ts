@@ -22,6 +22,8 @@ export const PEERS = [
   "pkcs11-tool",
   "node22",
   "node24",
+  "postgres",
+  "pulpcore-manager",
 ] as const;
 export type PeerName = (typeof PEERS)[number];
 
@@ -35,6 +37,7 @@ const pinned: ReadonlySet<PeerName> = new Set([
   "gitlab-ci-local",
   "node22",
   "node24",
+  "pulpcore-manager",
 ]);
 
 /** Path of a peer's program, or undefined when it is not installed. */
