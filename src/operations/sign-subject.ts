@@ -4,6 +4,7 @@ import type { PublicMaterial, Signer } from "../model/signature.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { Store } from "../stores/store.ts";
 import type { Session } from "./session.ts";
+import { signByEnvelope } from "./sign-by-envelope.ts";
 import {
   assembleVerified,
   findOwn,
@@ -27,13 +28,16 @@ interface Signing {
   readonly witnessing?: Witnessing | undefined;
 }
 
-/** Signs one subject in each format, side by side. Never throws: a format that fails leaves the others standing. */
+/**
+ * Signs one subject in each format, side by side. Never throws: a format that fails leaves the others standing.
+ * @param material of the signer; undefined where it makes whole envelopes
+ */
 export function signSubject(
   session: Session,
   repository: Repository,
   subject: Subject,
   signing: Signing,
-  material: PublicMaterial,
+  material: PublicMaterial | undefined,
 ): Promise<readonly SubjectSignature[]> {
   const stores = storesOf(repository, session.host);
   return Promise.all(
@@ -50,13 +54,19 @@ export function signSubject(
 
 /** Prepare, look whether it is there, sign, assemble, check, store, read back, check again. */
 async function signFormat(
-  { host }: Session,
+  session: Session,
   store: Store,
   format: Format,
   subject: Subject,
   { signer, options: asked, witnessing }: Signing,
-  material: PublicMaterial,
+  material: PublicMaterial | undefined,
 ): Promise<SignatureReport> {
+  const { envelopes, label } = signer;
+  if (envelopes !== undefined) {
+    return signByEnvelope(session, store, format, subject, { label, envelopes, options: asked });
+  }
+  if (material === undefined) throw new TypeError("a signer of prepared bytes has described itself");
+  const { host } = session;
   const options = { ...asked, at: host.now() };
   const prepared = format.prepare(subject, material, options);
   const task: SigningTask = { format, prepared, material, options, witnessing };

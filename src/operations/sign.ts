@@ -10,6 +10,7 @@ import { problemOf } from "./problem.ts";
 import { rehearse } from "./rehearse.ts";
 import { descendants, type Pinned, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
+import { ensureMakes } from "./sign-by-envelope.ts";
 import { type SubjectSignature, signSubject } from "./sign-subject.ts";
 import type { Witnessing } from "./store-signature.ts";
 import { expandTargets, type Targets } from "./targets.ts";
@@ -41,8 +42,7 @@ const ALL_SKIPPED = "no image carries a valid signature of those asked for with 
  * (E_ALGORITHM_UNSUPPORTED), names that are none; or when no tag is found that was asked for.
  */
 export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
-  const material = await request.signer.describe();
-  const refusals = rehearse(request.formats, { ...request.options, at: session.host.now() }, material);
+  const { material, refusals } = await described(request, session.host.now());
   const { references, unlisted } = await expandTargets(session, request.targets);
   const seen = new Map<string, Promise<Outcome>>();
   let done = 0;
@@ -63,10 +63,24 @@ export async function sign(session: Session, request: SignRequest): Promise<Sign
   };
 }
 
+/** Who signs, and what verifiers will not take; all that can be refused before the first request is. */
+async function described(
+  request: SignRequest,
+  at: Date,
+): Promise<{ readonly material: PublicMaterial | undefined; readonly refusals: readonly string[] }> {
+  const { signer, formats, options } = request;
+  if (signer.envelopes !== undefined) {
+    ensureMakes(signer, request);
+    return { material: undefined, refusals: [] };
+  }
+  const material = await signer.describe();
+  return { material, refusals: rehearse(formats, { ...options, at }, material) };
+}
+
 async function signReference(
   session: Session,
   request: SignRequest,
-  material: PublicMaterial,
+  material: PublicMaterial | undefined,
   text: string,
   seen: Map<string, Promise<Outcome>>,
 ): Promise<readonly ImageReport[]> {
@@ -97,7 +111,7 @@ async function signReference(
 async function signPinned(
   session: Session,
   request: SignRequest,
-  material: PublicMaterial,
+  material: PublicMaterial | undefined,
   repository: Repository,
   reference: Reference,
   { subject }: Pinned,
