@@ -5,7 +5,7 @@
 #
 #   scripts/peers.sh              all of them
 #   scripts/peers.sh --only NAME  one: cosign, notation, timestamp-server, act, gitlab-ci-local, docker-registry, skopeo, gnupg,
-#                                 openssl, softhsm2, opensc, rsync, make, node22, node24
+#                                 openssl, softhsm2, opensc, rsync, make, node22, node24, image-policy
 set -uo pipefail
 
 cosign_version=v3.1.2
@@ -13,6 +13,7 @@ notation_version=v1.3.2
 timestamp_server_version=v2.1.3 # the newest that Go 1.26 builds
 act_version=v0.2.89
 gitlab_ci_local_version=4.75.1
+containers_image_version=v5.39.4
 node22_version=22.23.3
 node24_version=24.21.0
 
@@ -47,6 +48,35 @@ go_peer() {
     say "$program $version" installed
   else
     fail "$program" "go install failed"
+  fi
+  rm -rf "$work"
+}
+
+# containers/image itself, of podman and skopeo, newer than Debian's and with nothing patched out: a program of ours around its policies.
+image_policy() {
+  local version=$containers_image_version source stamp=$peers/image-policy.version work wanted
+  source=$(cd "$(dirname "${BASH_SOURCE[0]}")/peers/image-policy" && pwd)
+  wanted="$version $(cksum <"$source/main.go")"
+  if [[ -x $peers/bin/image-policy && $(cat "$stamp" 2>/dev/null) == "$wanted" ]]; then
+    say "image-policy $version" present
+    return
+  fi
+  if ! command -v go >/dev/null; then
+    fail image-policy "needs Go to be built: install Go 1.26"
+    return
+  fi
+  say "image-policy $version" "building, a minute"
+  rm -f "$stamp"
+  work=$(mktemp -d "$peers/.build-XXXXXX")
+  cp "$source/main.go" "$work/"
+  printf 'module peer\n\ngo 1.26.0\n\nrequire go.podman.io/image/v5 %s\n' "$version" >"$work/go.mod"
+  # Its own OpenPGP and no C: nothing of the machine's gpg takes part.
+  if (cd "$work" && CGO_ENABLED=0 GOFLAGS=-mod=mod go build -trimpath \
+    -tags 'containers_image_openpgp exclude_graphdriver_btrfs' -o "$peers/bin/image-policy" .); then
+    echo "$wanted" >"$stamp"
+    say "image-policy $version" installed
+  else
+    fail image-policy "go build failed"
   fi
   rm -rf "$work"
 }
@@ -141,6 +171,7 @@ install_peer() {
       ;;
     act) go_peer act github.com/nektos/act "" "$act_version" ;;
     gitlab-ci-local) gitlab_ci_local ;;
+    image-policy) image_policy ;;
     docker-registry) debian_peer docker-registry docker-registry ;;
     skopeo) debian_peer skopeo skopeo ;;
     gnupg) debian_peer gnupg gpg ;;
@@ -161,7 +192,7 @@ install_peer() {
 mkdir -p "$peers/bin"
 case "${1:-}" in
   "") set -- docker-registry skopeo gnupg openssl softhsm2 opensc rsync make node22 node24 gitlab-ci-local \
-    notation timestamp-server act cosign ;;
+    notation timestamp-server image-policy act cosign ;;
   --only)
     if [[ $# != 2 ]]; then
       echo "peers: --only takes one name" >&2

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { CountersignError } from "../model/errors.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
-import type { CompatName } from "../model/policy.ts";
+import { COMPATS, type CompatName } from "../model/policy.ts";
 import { CODE_SIGNING } from "../trust/extensions.ts";
 import { type OptionReader, type OptionValues, oneOf, text, texts } from "./option-values.ts";
 import { VERSION } from "./version.ts";
@@ -90,12 +90,12 @@ export function addCompatOption(command: Command): Command {
     new Option(
       "--compat <verifier>",
       "let pass what this verifier lets pass, as docs/differences.md lists it, and nothing else",
-    ).choices(["notation"]),
+    ).choices(COMPATS),
   );
 }
 
 export function compatOf({ compat }: OptionValues<typeof compatReaders>): readonly CompatName[] {
-  return compat === "notation" ? ["notation"] : [];
+  return COMPATS.filter((name) => name === compat);
 }
 
 function list(value: string, before: string[] | undefined): string[] {

@@ -11,12 +11,15 @@ import { type OptionValues, text } from "./option-values.ts";
 
 export const policyReaders = { policy: text, trustPolicy: text, trustStore: text, notationConfig: text, scope: text };
 
-/** A Notary trust policy instead of trust flags. */
+/** A policy document instead of trust flags. */
 export function addPolicyOptions(command: Command): Command {
   return command
-    .optionsGroup("A trust policy of notation's, instead of the trust flags:")
-    .option("--policy <file>", "a policy document; of which kind it is, it says itself")
-    .option("--trust-policy <file>", "the same, of notation's kind: trustpolicy.json, trustpolicy.oci.json")
+    .optionsGroup("A policy document, instead of the trust flags:")
+    .option(
+      "--policy <file>",
+      "policy.json of podman and skopeo, or notation's trust policy; it says itself which it is",
+    )
+    .option("--trust-policy <file>", "of notation's kind alone: trustpolicy.json, trustpolicy.oci.json")
     .option("--trust-store <folder>", "holds its trust stores: x509/TYPE/NAME/FILE")
     .option("--notation-config <folder>", "holds both as notation keeps them; `default` for notation's own folder")
     .option("--scope <name>", "stands for the repository of images in layout folders");
@@ -24,6 +27,8 @@ export function addPolicyOptions(command: Command): Command {
 
 type PolicyOptions = OptionValues<typeof policyReaders & typeof compatReaders> & {
   readonly annotation?: readonly string[] | undefined;
+  readonly crl?: readonly string[] | undefined;
+  readonly revocation?: string | undefined;
 };
 
 export function namesPolicy(options: OptionValues<typeof policyReaders>): boolean {
@@ -43,6 +48,18 @@ export async function loadPolicy(
   if (options.policy !== undefined && options.trustPolicy !== undefined) {
     throw usage("--policy and --trust-policy both name a document", "leave one out");
   }
+  const annotations = annotationsOf(options.annotation ?? []);
+  if (options.policy !== undefined) {
+    const document = await jsonOf(host, options.policy);
+    const { isContainersPolicy } = await import("../policies/containers/document.ts");
+    if (isContainersPolicy(document)) {
+      refuseNotationFlags(options);
+      const { loadContainersPolicy } = await import("../operations/containers-policy.ts");
+      return loadContainersPolicy(host, { policy: options.policy, annotations, compat: compatOf(options) });
+    }
+    const { isNotationPolicy } = await import("../policies/notation/document.ts");
+    if (!isNotationPolicy(document)) throw unknownKind(options.policy);
+  }
   const policy = options.policy ?? options.trustPolicy ?? (folder && (await documentIn(host, folder)));
   const trustStore = options.trustStore ?? (folder && path.join(folder, "truststore"));
   if (policy === undefined) {
@@ -57,22 +74,33 @@ export async function loadPolicy(
       "name the folder that holds x509/: --trust-store truststore",
     );
   }
-  const [{ isNotationPolicy }, { loadNotationPolicy }] = await Promise.all([
-    import("../policies/notation/document.ts"),
-    import("../operations/notation-policy.ts"),
-  ]);
-  if (options.policy !== undefined && !isNotationPolicy(await jsonOf(host, options.policy))) {
-    throw new CountersignError("E_POLICY_INVALID", `${options.policy} is no policy document of a kind that is read`, {
-      hint: "hand over a trust policy of notation's: a JSON object with version and trustPolicies",
-    });
-  }
+  const { loadNotationPolicy } = await import("../operations/notation-policy.ts");
   return loadNotationPolicy(host, {
     policy,
     trustStore,
     scope: options.scope,
-    annotations: annotationsOf(options.annotation ?? []),
+    annotations,
     revocation,
     compat: compatOf(options),
+  });
+}
+
+/** What a policy.json has no use for. @throws E_USAGE */
+function refuseNotationFlags({ trustStore, notationConfig, scope, crl, revocation }: PolicyOptions): void {
+  const given = Object.entries({
+    "--trust-store": trustStore,
+    "--notation-config": notationConfig,
+    "--scope": scope,
+    "--crl": crl,
+    "--revocation": revocation,
+  }).find(([, value]) => value !== undefined);
+  if (given === undefined) return;
+  throw usage(`${given[0]} stands beside a policy.json, which has no use for it`, `leave ${given[0]} out`);
+}
+
+function unknownKind(file: string): CountersignError {
+  return new CountersignError("E_POLICY_INVALID", `${file} is no policy document of a kind that is read`, {
+    hint: "hand over a policy.json (a JSON object with default), or a trust policy of notation's (with trustPolicies)",
   });
 }
 

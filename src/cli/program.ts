@@ -21,6 +21,7 @@ const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
   save: async () => (await import("./save-command.ts")).saveVerb,
   load: async () => (await import("./load-command.ts")).loadVerb,
   pki: async () => (await import("./pki-command.ts")).pkiVerb,
+  policy: async () => (await import("./policy-command.ts")).policyVerb,
   triangulate: async () => (await import("./triangulate-command.ts")).triangulateVerb,
   quickstart: async () => (await import("./quickstart-command.ts")).quickstartVerb,
 };
@@ -44,6 +45,7 @@ const summaries: Readonly<Record<string, string>> = {
   save: "copy images with all that hangs on them into a folder, to carry them; verifies nothing",
   load: "copy an image of such a folder into a registry; verifies nothing",
   pki: "your own root, intermediate and leaves: make, check, revoke",
+  policy: "tell what podman, skopeo and CRI-O make of a policy.json",
   triangulate: "print under which tag an image's signatures stand",
   quickstart: "see it all: sign, verify, tamper, promote, refuse; offline, on an embedded registry",
 };

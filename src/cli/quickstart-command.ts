@@ -46,7 +46,7 @@ export const quickstartVerb: Verb = {
             throttle: (on) => {
               throttled = on;
             },
-            formats: FORMATS.map(formatNamed),
+            formats: FORMATS.filter((name) => name !== "openpgp").map(formatNamed),
           },
           (step) => {
             steps.push(step);

@@ -4,6 +4,7 @@ import type { Format } from "../model/format.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Claims } from "../model/signature.ts";
 import { notationFormatOf } from "./notation/format.ts";
+import { endsAsSignedPart } from "./openpgp/signed-part.ts";
 import { formatNamed } from "./registry.ts";
 
 /** What bytes that were handed to a signer say of themselves. */
@@ -18,7 +19,8 @@ const PRE_AUTH = Buffer.from("DSSEv1 ");
 
 /**
  * Tells format and subject of bytes that `Format.signedBytes`, or cosign's `generate`, made: a DSSE pre-authentication encoding is
- * the bundle's, a JWS signing input or a COSE Sig_structure notation's, a simple-signing payload cosign's.
+ * the bundle's, a JWS signing input or a COSE Sig_structure notation's, what ends in the trailer of
+ * an OpenPGP signature openpgp's, a simple-signing payload cosign's.
  * @throws E_PAYLOAD_MALFORMED for whatever else, also for bytes about no image or about several; E_PAYLOAD_TYPE, E_TOO_LARGE.
  */
 export function describeSignedBytes(bytes: Uint8Array): SignedBytes {
@@ -41,6 +43,7 @@ export function describeSignedBytes(bytes: Uint8Array): SignedBytes {
 
 function formatOf(bytes: Uint8Array): Format {
   if (Buffer.from(bytes.subarray(0, PRE_AUTH.length)).equals(PRE_AUTH)) return formatNamed("bundle");
+  if (endsAsSignedPart(bytes)) return formatNamed("openpgp");
   return notationFormatOf(bytes) ?? formatNamed("cosign");
 }
 

@@ -74,6 +74,9 @@ export const ERROR_CODES = {
   // Policies.
   E_POLICY_INVALID: { exit: 2, retry: false },
   E_POLICY_SCOPE: { exit: 1, retry: false },
+  E_POLICY_REJECTS: { exit: 1, retry: false },
+  E_POLICY_UNSUPPORTED: { exit: 1, retry: false },
+  E_POLICY_KEY: { exit: 1, retry: false },
 
   // What the registry answered.
   E_SUBJECT_NOT_FOUND: { exit: 1, retry: false },

@@ -12,6 +12,8 @@ export const LIMITS = {
   signatures: 1000,
   payload: 1 * MiB,
   bundle: 4 * MiB,
+  /** One OpenPGP message, and what it holds compressed. */
+  openpgpMessage: 4 * MiB,
   /** One RFC 3161 token or response, its certificates inside. */
   timestamp: 256 * KiB,
   /** Time stamps of one signature. */

@@ -9,6 +9,11 @@ export const DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifes
 export const DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+json";
 export const DOCKER_SCHEMA_1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
+/**
+ * An OpenPGP simple signature, as stores hand it to formats. A name of this program's own: neither a lookaside file nor the registry's
+ * extension declares a media type.
+ */
+export const OPENPGP_SIGNATURE = "application/vnd.countersign.openpgp-signature";
 /** cosign pkg/types/media.go: layer of the legacy `.sig` tag. */
 export const SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json";
 export const COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature";

@@ -1,5 +1,6 @@
 import type { Algorithm } from "./algorithm.ts";
 import type { Certificate } from "./certificate.ts";
+import type { OpenPgpCertificate } from "./openpgp.ts";
 import type { Finding, FormatName, LookFailure, PublicKey, Reason, RevocationStatus } from "./signature.ts";
 
 /** Whom cryptography may lead back to: keys, or anchors with help for building paths. All from the caller. */
@@ -7,6 +8,8 @@ export interface Trust {
   readonly keys: readonly PublicKey[];
   readonly anchors: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
+  /** Whose OpenPGP signatures count; absent: nobody's, and places that keep no others are not looked at. */
+  readonly openpgp?: readonly OpenPgpCertificate[] | undefined;
   readonly allowedAlgorithms: readonly Algorithm[];
   /** Verifiers whose leniency is wanted: exactly what docs/differences.md says of them is let pass. */
   readonly compat?: readonly CompatName[] | undefined;
@@ -46,7 +49,7 @@ export interface RevocationOutcome {
 /** Whether any certificate of a validated path, leaf first and anchor last, is revoked; the anchor itself is not asked about. */
 export type RevocationCheck = (path: readonly Certificate[], context: RevocationContext) => Promise<RevocationOutcome>;
 
-export const COMPATS = ["notation"] as const;
+export const COMPATS = ["notation", "containers-image"] as const;
 export type CompatName = (typeof COMPATS)[number];
 
 /** How a text is compared: to the letter, or by RE2 over the whole text. */
@@ -66,7 +69,21 @@ export interface IdentityRule {
   readonly issuer?: TextRule | undefined;
   /** Attributes of the subject by their types, to the letter, as Notary's `x509.subject` compares them. */
   readonly subjectAttributes?: ReadonlyMap<string, string> | undefined;
+  /** Against every email address among the alternative names, to the letter. */
+  readonly email?: string | undefined;
+  /** A host name or address that the certificate must be valid for (RFC 6125 6.4, wildcards of one label). */
+  readonly hostname?: string | undefined;
 }
+
+/**
+ * How the reference inside a signature is compared with the one that was asked for, or with a fixed one, as policy.json has it
+ * (containers-policy.json(5), signedIdentity). Names are as containers/image writes them: Docker Hub is `docker.io`.
+ */
+export type SignedIdentity =
+  | { readonly type: "matchExact" | "matchRepoDigestOrExact" | "matchRepository" }
+  | { readonly type: "exactReference"; readonly reference: string }
+  | { readonly type: "exactRepository"; readonly repository: string }
+  | { readonly type: "remapIdentity"; readonly prefix: string; readonly signedPrefix: string };
 
 export const VALIDATIONS = ["integrity", "authenticity", "authenticTimestamp", "expiry", "revocation"] as const;
 /** The five validations of a Notary signature. */
@@ -88,7 +105,9 @@ export interface Authority {
   readonly trust: Trust;
   readonly identities: readonly IdentityRule[];
   readonly annotations: Readonly<Record<string, string>>;
-  readonly reference: "none" | "repository" | "exact";
+  readonly reference: "none" | "repository" | "exact" | SignedIdentity;
+  /** Payloads must be as containers/image reads them, which is stricter than others are (`Claims.unread`). */
+  readonly strictPayload?: boolean | undefined;
   /** Signatures of other formats do not count; absent: all do. */
   readonly formats?: readonly FormatName[] | undefined;
   /** Which objections are only logged, by the validation that they belong to; absent: every objection counts. */

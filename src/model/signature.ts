@@ -1,27 +1,23 @@
-import type { KeyObject } from "node:crypto";
 import type { Algorithm } from "./algorithm.ts";
 import type { Certificate } from "./certificate.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { ErrorCode } from "./error-codes.ts";
+import type { OpenPgpAttributes, OpenPgpMaterial } from "./openpgp.ts";
+import type { PublicKey } from "./public-key.ts";
 
-export const FORMATS = ["cosign", "bundle", "notation", "notation-cose"] as const;
+export const FORMATS = ["cosign", "bundle", "notation", "notation-cose", "openpgp"] as const;
 /** The formats that this build writes and checks. */
 export type FormatName = (typeof FORMATS)[number];
 
-/** A public key, with the fingerprint (sha256 over its DER SubjectPublicKeyInfo) that reports call it by. */
-export interface PublicKey {
-  readonly key: KeyObject;
-  readonly spki: Uint8Array;
-  readonly fingerprint: string;
-  /** What the key type permits; the algorithm preferred for signing first. */
-  readonly algorithms: readonly Algorithm[];
-}
+export type { PublicKey } from "./public-key.ts";
 
 /** What a signer lets everybody know: its key, and its certificates leaf first (empty: a bare key). */
 export interface PublicMaterial {
   readonly publicKey: PublicKey;
   readonly chain: readonly Certificate[];
+  /** The OpenPGP certificate that the key belongs to, where there is one. */
+  readonly openpgp?: OpenPgpMaterial | undefined;
 }
 
 /**
@@ -35,6 +31,8 @@ export interface Prepared {
   /** Where the image is, for a signer that keeps a log or has rules; no part of what is signed here. */
   readonly repository?: string | undefined;
   readonly bytes: Uint8Array;
+  /** What the key is handed, where that is not `bytes`: OpenPGP's EdDSA signs their digest (RFC 9580 5.2.4). */
+  readonly presented?: Uint8Array | undefined;
   readonly algorithm: Algorithm;
   readonly encoding: SignatureEncoding;
 }
@@ -91,10 +89,12 @@ export interface Artefact {
   readonly typedByConfig?: boolean | undefined;
 }
 
+export const PLACES = ["tag", "referrer", "fallback-tag", "lookaside", "extension"] as const;
+
 /** Where a signature was found or put. */
 export interface Place {
-  readonly kind: "tag" | "referrer" | "fallback-tag";
-  /** Tag name, or digest of the referrer manifest. */
+  readonly kind: (typeof PLACES)[number];
+  /** Tag name, digest of the referrer manifest, address or path of a lookaside file, or name of a signature in the extension. */
   readonly name: string;
   /** Digest of the blob that holds the signature, when it is known. */
   readonly digest?: Digest | undefined;
@@ -137,8 +137,10 @@ export interface Evidence {
   /** The bytes the signature is over. */
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
-  /** How `signature` is written, where it is not DER for ECDSA and plain octets for the rest. */
-  readonly encoding?: SignatureEncoding | undefined;
+  /** What the key was handed, where that is not `signed`: see Prepared. */
+  readonly presented?: Uint8Array | undefined;
+  /** How `signature` is written, where it is not DER for ECDSA and plain octets for the rest; `number`: of RSA, without leading zeros. */
+  readonly encoding?: SignatureEncoding | "number" | undefined;
   /** Certificates that came with it, leaf first, then hints for building a path; empty when it names only a key. */
   readonly certificates: readonly Certificate[];
   /** bundle: `verificationMaterial.publicKey.hint`. */
@@ -148,6 +150,8 @@ export interface Evidence {
   readonly claims: Claims;
   /** notation: what its signed attributes say. */
   readonly notary?: NotaryAttributes | undefined;
+  /** openpgp: what its signature packet says. */
+  readonly openpgp?: OpenPgpAttributes | undefined;
   /** What its specification forbids and other verifiers let pass: refused, unless `Trust.compat` says otherwise. */
   readonly lapses?: readonly Reason[] | undefined;
 }
@@ -199,6 +203,8 @@ export interface Claims {
   readonly annotations: Readonly<Record<string, string>>;
   /** cosign: `critical.type`; bundle: the predicate type. */
   readonly type: string;
+  /** cosign: why containers/image does not read the payload, which cosign and this program do. */
+  readonly unread?: string | undefined;
 }
 
 /** An entry that its format could not decode. */

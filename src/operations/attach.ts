@@ -4,6 +4,7 @@ import { describeSignedBytes, type SignedBytes } from "../formats/signed-bytes.t
 import { asCountersignError, CountersignError } from "../model/errors.ts";
 import type { SigningOptions } from "../model/format.ts";
 import type { Artefact, FormatName, PublicMaterial } from "../model/signature.ts";
+import { dockerName, parseDockerReference } from "../oci/docker-reference.ts";
 import { formatReference, parseReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { AttachReport } from "../reports/report.ts";
@@ -15,6 +16,7 @@ import type { Session } from "./session.ts";
 import {
   assembleVerified,
   findOwn,
+  materialFor,
   type SigningTask,
   signatureReport,
   storeAndReadBack,
@@ -46,9 +48,9 @@ type ImageReport = AttachReport["images"][number];
  * names another digest, and the codes of the certificates' path. What the registry answers is in the report.
  */
 export async function attach(session: Session, request: AttachRequest): Promise<AttachReport> {
-  const { material } = request;
   const signed = describeSignedBytes(request.payload);
   const { format, subject } = signed;
+  const material = materialFor(format, request.material);
   if (request.format !== undefined && request.format !== format.name) {
     throw new CountersignError(
       "E_USAGE",
@@ -66,12 +68,14 @@ export async function attach(session: Session, request: AttachRequest): Promise<
       { hint: "name the image that was signed, or have this one signed" },
     );
   }
-  const { algorithm, signature } = await recogniseSignature(request.payload, request.signature, material);
+  const presented = format.presented?.(request.payload);
+  const { algorithm, signature } = await recogniseSignature(presented ?? request.payload, request.signature, material);
   const options: SigningOptions = { ...request.options, annotations: signed.claims.annotations };
   const prepared = {
     format: format.name,
     subject,
     bytes: request.payload,
+    ...(presented && { presented }),
     algorithm,
     encoding: signatureEncoding(algorithm, format),
   };
@@ -139,6 +143,7 @@ async function tagWarnings(repository: Repository, reference: Reference, subject
 }
 
 function otherName({ claims }: SignedBytes, { name }: Repository): readonly string[] {
-  if (claims.reference === undefined || claims.reference === name) return [];
+  const reference = claims.reference && (parseDockerReference(claims.reference)?.name ?? claims.reference);
+  if (reference === undefined || reference === name || reference === dockerName(name)) return [];
   return [`the signed bytes name the image ${claims.reference}; the signature is kept in ${name}`];
 }

@@ -8,6 +8,8 @@ import type { PayloadReport } from "../reports/report.ts";
 import { hashOf } from "../trust/public-keys.ts";
 import { resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
+import { signedReference } from "./signed-reference.ts";
+import { materialFor } from "./store-signature.ts";
 
 export interface PayloadRequest {
   /** As the caller named it; a tag is resolved once. */
@@ -30,13 +32,17 @@ export async function payload(
   session: Session,
   request: PayloadRequest,
 ): Promise<{ readonly bytes: Uint8Array; readonly report: PayloadReport }> {
-  const { format, material } = request;
-  const options = { ...request.options, at: session.host.now() };
+  const { format } = request;
+  const material = request.material && materialFor(format, request.material);
   const reference = parseReference(request.image);
+  const signed = request.options.reference ?? signedReference([format], reference);
+  const options = { ...request.options, reference: signed, at: session.host.now() };
   const { subject } = await resolve(session.open(reference), reference);
   const prepared = material === undefined ? undefined : format.prepare(subject, material, options);
   const bytes = prepared?.bytes ?? format.signedBytes(subject, options);
   const algorithm = prepared?.algorithm;
+  // What is handed to an EdDSA key of OpenPGP is a digest already, SHA-256 as `prepare` chooses it.
+  const digested = prepared?.presented === undefined ? undefined : "sha256";
   const hash = algorithm && hashOf(algorithm);
   const refusals =
     material === undefined || algorithm === undefined ? [] : refusedByCosign(format.name, algorithm, material, options);
@@ -52,11 +58,14 @@ export async function payload(
       prepared === undefined
         ? null
         : { algorithm: prepared.algorithm, hash: hash ?? null, encoding: prepared.encoding },
-    hashed: hashed(bytes, request.digest ?? hash),
-    warnings: [...request.warnings, ...refusals],
+    hashed: hashed(bytes, request.digest ?? digested ?? hash),
+    warnings: [...request.warnings, ...refusals, ...(digested === undefined ? [] : [DIGEST_IS_SIGNED])],
   };
   return { bytes, report };
 }
+
+const DIGEST_IS_SIGNED =
+  "openpgp: an Ed25519 key signs the 32 octets of the SHA-256 digest of these bytes, not the bytes themselves";
 
 function hashed(bytes: Uint8Array, hash: HashName | undefined): PayloadReport["hashed"] {
   if (hash === undefined) return null;

@@ -26,7 +26,7 @@ export async function resign(
     if (dryRun) {
       return resigning.formats.map((format) => {
         const { algorithm } = format.prepare(subject, material, resigning.options);
-        const signer = signerOf(material);
+        const signer = signerOf(format, material);
         return { format: format.name, subject: digest, place: null, status: "planned", algorithm, signer };
       });
     }

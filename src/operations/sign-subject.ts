@@ -8,6 +8,7 @@ import { signByEnvelope } from "./sign-by-envelope.ts";
 import {
   assembleVerified,
   findOwn,
+  materialFor,
   type SignatureReport,
   type SigningTask,
   signatureReport,
@@ -59,20 +60,25 @@ async function signFormat(
   format: Format,
   subject: Subject,
   { signer, options: asked, witnessing }: Signing,
-  material: PublicMaterial | undefined,
+  offered: PublicMaterial | undefined,
 ): Promise<SignatureReport> {
   const { envelopes, label } = signer;
   if (envelopes !== undefined) {
     return signByEnvelope(session, store, format, subject, { label, envelopes, options: asked });
   }
-  if (material === undefined) throw new TypeError("a signer of prepared bytes has described itself");
+  if (offered === undefined) throw new TypeError("a signer of prepared bytes has described itself");
   const { host } = session;
   const options = { ...asked, at: host.now() };
+  const material = materialFor(format, offered);
   const prepared = format.prepare(subject, material, options);
   const task: SigningTask = { format, prepared, material, options, witnessing };
   const own = await findOwn(store, task);
   if (own !== undefined) return signatureReport(task, own, false);
-  const signature = await signer.sign({ ...prepared, repository: subject.repository });
+  const signature = await signer.sign({
+    ...prepared,
+    bytes: prepared.presented ?? prepared.bytes,
+    repository: subject.repository,
+  });
   const artefact = await assembleVerified(task, signature, () => host.now());
   const place = await storeAndReadBack(store, task, subject, artefact, host.now());
   return signatureReport(task, place, true);

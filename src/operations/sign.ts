@@ -12,6 +12,7 @@ import { descendants, type Pinned, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
 import { ensureMakes } from "./sign-by-envelope.ts";
 import { type SubjectSignature, signSubject } from "./sign-subject.ts";
+import { signedReference } from "./signed-reference.ts";
 import type { Witnessing } from "./store-signature.ts";
 import { expandTargets, type Targets } from "./targets.ts";
 
@@ -44,10 +45,10 @@ const ALL_SKIPPED = "no image carries a valid signature of those asked for with 
 export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
   const { material, refusals } = await described(request, session.host.now());
   const { references, unlisted } = await expandTargets(session, request.targets);
-  const seen = new Map<string, Promise<Outcome>>();
+  const run: Run = { session, request, material, left: new Map(), signed: new Map() };
   let done = 0;
   const images = await mapConcurrently(references, session.concurrency, async (text) => {
-    const reports = await signReference(session, request, material, text, seen);
+    const reports = await signReference(run, text);
     done += 1;
     session.progress.finished(done, references.length, text);
     return reports;
@@ -77,13 +78,18 @@ async function described(
   return { material, refusals: rehearse(formats, { ...options, at }, material) };
 }
 
-async function signReference(
-  session: Session,
-  request: SignRequest,
-  material: PublicMaterial | undefined,
-  text: string,
-  seen: Map<string, Promise<Outcome>>,
-): Promise<readonly ImageReport[]> {
+/** What the images of a run share; by repository and digest what was left alone, and what was signed. */
+interface Run {
+  readonly session: Session;
+  readonly request: SignRequest;
+  /** Undefined: the signer makes whole envelopes. */
+  readonly material: PublicMaterial | undefined;
+  readonly left: Map<string, Promise<LeftAlone | undefined>>;
+  readonly signed: Map<string, Promise<readonly SubjectSignature[]>>;
+}
+
+async function signReference(run: Run, text: string): Promise<readonly ImageReport[]> {
+  const { session, request } = run;
   try {
     const reference = parseReference(text);
     const repository = session.open(reference);
@@ -92,12 +98,9 @@ async function signReference(
     return await Promise.all(
       pinned.map(async (image: Pinned) => {
         const { subject } = image;
-        const key = `${subject.repository}@${subject.digest}`;
-        const known = seen.get(key) ?? signPinned(session, request, material, repository, reference, image);
-        seen.set(key, known);
         const named = subject === top.subject ? text : nameOf(reference, subject.digest);
         try {
-          return imageReport(named, subject.digest, await known);
+          return imageReport(named, subject.digest, await signPinned(run, repository, reference, image));
         } catch (error) {
           return failed(named, subject.digest, error);
         }
@@ -108,17 +111,37 @@ async function signReference(
   }
 }
 
+/** Signs an image in every format, once each: two tags of one digest are two only to formats that sign the reference. */
 async function signPinned(
-  session: Session,
-  request: SignRequest,
-  material: PublicMaterial | undefined,
+  { session, request, material, left, signed }: Run,
   repository: Repository,
   reference: Reference,
   { subject }: Pinned,
 ): Promise<Outcome> {
-  const { signedBy } = request;
-  const left = signedBy && (await leftAlone(session, repository, reference, subject, signedBy));
-  return left ?? signSubject(session, repository, subject, request, material);
+  const { signedBy, options, formats } = request;
+  const image = `${subject.repository}@${subject.digest}`;
+  const alone =
+    signedBy && (await once(left, image, () => leftAlone(session, repository, reference, subject, signedBy)));
+  if (alone !== undefined) return alone;
+  const identity = options.reference ?? signedReference(formats, reference);
+  const parts = [
+    { name: image, formats: formats.filter(({ signsReference }) => !signsReference), options },
+    {
+      name: `${image} ${identity ?? ""}`,
+      formats: formats.filter(({ signsReference }) => signsReference),
+      options: { ...options, reference: identity },
+    },
+  ].filter((part) => part.formats.length > 0);
+  const outcomes = parts.map(({ name, ...part }) =>
+    once(signed, name, () => signSubject(session, repository, subject, { ...request, ...part }, material)),
+  );
+  return (await Promise.all(outcomes)).flat();
+}
+
+function once<T>(known: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
+  const found = known.get(key) ?? work();
+  known.set(key, found);
+  return found;
 }
 
 function nameOf(reference: Reference, digest: Pinned["subject"]["digest"]): string {

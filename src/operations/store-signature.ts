@@ -69,7 +69,12 @@ export async function findOwn(store: Store, task: SigningTask): Promise<Place | 
       const { publicKey } = material;
       const signature = decodeSignature(evidence.signature, evidence.encoding, publicKey);
       if (signature === undefined) return undefined;
-      const matched = await matchAlgorithm(publicKey, [prepared.algorithm], evidence.signed, signature);
+      const matched = await matchAlgorithm(
+        publicKey,
+        [prepared.algorithm],
+        evidence.presented ?? evidence.signed,
+        signature,
+      );
       return matched === undefined ? undefined : evidence.place;
     },
   );
@@ -120,7 +125,7 @@ export function signatureReport(
     place: { kind: place.kind, name: place.name, digest: place.digest ?? null },
     added,
     algorithm: prepared.algorithm,
-    signer: signerOf(material),
+    signer: signerOf(format, material),
   };
 }
 
@@ -153,13 +158,23 @@ function trustOf({ material, witnessing }: SigningTask): Trust {
 /** Trust in nothing but what signs: the key itself, or the top of its own chain where there is one above the leaf. */
 export function ownTrust(material: PublicMaterial): Trust {
   const issuers = material.chain.slice(1);
+  const openpgp = material.openpgp && [material.openpgp.certificate];
   const top = issuers.at(-1);
   if (top === undefined)
-    return { keys: [material.publicKey], anchors: [], intermediates: [], allowedAlgorithms: ALGORITHMS };
-  return { keys: [], anchors: [top], intermediates: issuers.slice(0, -1), allowedAlgorithms: ALGORITHMS };
+    return { keys: [material.publicKey], anchors: [], intermediates: [], openpgp, allowedAlgorithms: ALGORITHMS };
+  return { keys: [], anchors: [top], intermediates: issuers.slice(0, -1), openpgp, allowedAlgorithms: ALGORITHMS };
 }
 
-export function signerOf(material: PublicMaterial): SignatureReport["signer"] {
+/** What of a signer's material is in signatures of a format: openpgp knows no X.509 certificates. */
+export function materialFor({ name }: Format, material: PublicMaterial): PublicMaterial {
+  return name === "openpgp" ? { ...material, chain: [] } : material;
+}
+
+export function signerOf({ name }: Format, material: PublicMaterial): SignatureReport["signer"] {
+  if (name === "openpgp" && material.openpgp !== undefined) {
+    const { fingerprint, userIds } = material.openpgp.certificate;
+    return { subject: userIds[0] ?? null, sans: [], issuer: null, fingerprint: `openpgp4fpr:${fingerprint}` };
+  }
   const leaf = material.chain[0];
   if (leaf === undefined) return { subject: null, sans: [], issuer: null, fingerprint: material.publicKey.fingerprint };
   return {

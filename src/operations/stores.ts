@@ -1,3 +1,4 @@
+import { CountersignError } from "../model/errors.ts";
 import type { FormatName } from "../model/signature.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { Host } from "../platform/host.ts";
@@ -18,6 +19,12 @@ export interface Stores {
 export function storesOf(repository: Repository, host: Host, tagOptions: TagStoreOptions = {}): Stores {
   const tag = createTagStore(repository, SETTLE, host, tagOptions);
   const referrers = withSharedLook(createReferrersStore(repository, SETTLE, host));
-  const of = (format: FormatName) => (format === "cosign" ? tag : referrers);
+  const of = (format: FormatName) => {
+    if (format !== "openpgp") return format === "cosign" ? tag : referrers;
+    throw new CountersignError("E_FORMAT_UNSUPPORTED", "there is no place to keep OpenPGP signatures in", {
+      hint: "use another format",
+      exit: 2,
+    });
+  };
   return { all: [tag, referrers], of, holding: (formats) => [...new Set(formats.map(of))] };
 }

@@ -3,6 +3,7 @@ import { asCountersignError } from "../model/errors.ts";
 import type { Format, ManifestFacts } from "../model/format.ts";
 import type { Judgement, Requirement, Validation } from "../model/policy.ts";
 import type { Entry, FormatName } from "../model/signature.ts";
+import { dockerReferenceOf } from "../oci/docker-reference.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import { assess, judge } from "../policies/judge.ts";
@@ -62,7 +63,11 @@ export async function verifyImage(
     requirement,
     assessments: kept,
     failures,
-    wanted: { repository: reference.name, reference: formatReference(reference) },
+    wanted: {
+      repository: reference.name,
+      reference: formatReference(reference),
+      docker: dockerReferenceOf(reference),
+    },
   });
   return outcomeOf(digest, judgement);
 }

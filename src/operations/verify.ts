@@ -27,8 +27,18 @@ export interface VerifyRequest {
 
 /** A policy that says for each repository what must hold there. */
 export interface RequirementByRepository {
-  /** `skip`: the policy asks for nothing. Undefined: it says nothing of this repository, which nothing can then be trusted in. */
-  readonly requirementFor: (reference: Reference) => Requirement | "skip" | undefined;
+  /**
+   * `skip`: the policy asks for nothing. `refused`: it lets nothing pass, whatever is signed. Undefined: it says nothing of this
+   * repository, which nothing can then be trusted in.
+   */
+  readonly requirementFor: (
+    reference: Reference,
+  ) => Requirement | "skip" | { readonly refused: CountersignError } | undefined;
+  /**
+   * The policy is about images as they are asked for: every image of an index is verified, by the reference that the index was asked
+   * for; `children`: the index itself is not, as nobody runs one. Absent: each is about its own digest.
+   */
+  readonly asAsked?: "all" | "children" | undefined;
   /** For the report. */
   readonly policies: readonly PolicyFile[];
 }
@@ -60,7 +70,7 @@ export async function verify(session: Session, request: VerifyRequest): Promise<
     verdict: overall(flat.map(({ verdict }) => verdict)),
     images: flat,
     ...("requirementFor" in request.requirement && { policies: [...request.requirement.policies] }),
-    warnings: [...request.warnings, ...skippedWarning(flat)],
+    warnings: [...request.warnings, ...skippedWarning(flat, request.requirement)],
   };
 }
 
@@ -71,7 +81,9 @@ async function verifyReference(
   seen: Map<string, Promise<ImageOutcome>>,
   only: boolean,
 ): Promise<readonly ImageReport[]> {
-  const alone = only && !request.recursive;
+  const asAsked = "requirementFor" in request.requirement ? request.requirement.asAsked : undefined;
+  const recursive = request.recursive || asAsked !== undefined;
+  const alone = only && !recursive;
   const once = (
     repository: Repository,
     reference: Reference,
@@ -79,7 +91,9 @@ async function verifyReference(
     fetched: ManifestFacts | undefined,
   ): Promise<ImageOutcome> => {
     // With a reference required, what was asked for by another tag may be judged otherwise.
-    const key = `${repository.name}@${digest} ${byReference(request.requirement) ? reference.tag : ""}`;
+    const asked =
+      asAsked !== undefined ? formatReference(reference) : byReference(request.requirement) ? reference.tag : "";
+    const key = `${repository.name}@${digest} ${asked}`;
     const known = seen.get(key) ?? verifyOne(session, request, repository, { reference, digest, fetched, alone });
     seen.set(key, known);
     return known;
@@ -87,7 +101,7 @@ async function verifyReference(
   try {
     const reference = parseReference(text);
     const repository = session.open(reference);
-    if (!request.recursive) {
+    if (!recursive) {
       if (reference.digest !== undefined) {
         return [{ reference: text, ...(await once(repository, reference, reference.digest, undefined)) }];
       }
@@ -96,11 +110,15 @@ async function verifyReference(
     }
     const { subject, manifest } = await resolve(repository, reference);
     const children = await descendants(repository, manifest);
-    const own = once(repository, reference, subject.digest, subject);
+    const own =
+      asAsked === "children" && children.length > 0
+        ? skipped(subject.digest)
+        : once(repository, reference, subject.digest, subject);
     const others = children.map(async (child) => {
       const { digest } = child.subject;
       const named = { ...reference, tag: undefined, digest };
-      return { reference: formatReference(named), ...(await once(repository, named, digest, child.subject)) };
+      const asked = asAsked === undefined ? named : reference;
+      return { reference: formatReference(named), ...(await once(repository, asked, digest, child.subject)) };
     });
     return [{ reference: text, ...(await own) }, ...(await Promise.all(others))];
   } catch (error) {
@@ -128,9 +146,30 @@ async function verifyOne(
     );
     return unresolved(digest, error);
   }
-  if (applicable !== "skip") return verifyImage(session, repository, wanted, applicable, formats);
-  if (fetched === undefined) await resolve(repository, reference);
+  if (applicable === "skip") {
+    if (fetched === undefined) await resolve(repository, reference);
+    return skipped(digest);
+  }
+  if ("refused" in applicable) return unresolved(digest, applicable.refused);
+  return verifyImage(
+    session,
+    repository,
+    wanted,
+    applicable,
+    requirement.asAsked ? formatsOf(applicable, formats) : formats,
+  );
+}
+
+function skipped(digest: Digest): ImageOutcome {
   return { digest, verdict: "trusted", status: "skipped", signatures: [], errors: [] };
+}
+
+/** Those alone that an authority speaks of, where all of them say so: places that keep no others are not looked at. */
+function formatsOf(requirement: Requirement, wanted: VerifyRequest["formats"]): VerifyRequest["formats"] {
+  const authorities = authoritiesOf(requirement);
+  const named = [...new Set(authorities.flatMap(({ formats }) => formats ?? []))];
+  if (authorities.some(({ formats }) => formats === undefined)) return wanted;
+  return wanted === undefined ? named : named.filter((format) => wanted.includes(format));
 }
 
 export function byReference(requirement: VerifyRequest["requirement"]): boolean {
@@ -138,12 +177,14 @@ export function byReference(requirement: VerifyRequest["requirement"]): boolean 
   return authoritiesOf(requirement).some(({ reference }) => reference === "exact");
 }
 
-function skippedWarning(images: readonly ImageReport[]): readonly string[] {
+function skippedWarning(images: readonly ImageReport[], requirement: VerifyRequest["requirement"]): readonly string[] {
   const skipped = images.filter(({ status }) => status === "skipped").length;
   if (skipped === 0) return [];
-  return [
-    `the trust policy skips verification of ${skipped === 1 ? "1 image" : `${skipped} images`}: nothing was looked at`,
-  ];
+  const count = skipped === 1 ? "1 image" : `${skipped} images`;
+  if ("requirementFor" in requirement && requirement.asAsked !== undefined) {
+    return [`the policy accepts ${count} whatever is signed: no signature was looked at`];
+  }
+  return [`the trust policy skips verification of ${count}: nothing was looked at`];
 }
 
 /** The worst of all: what is refused decides before what could not be told; nothing at all is not trusted. */

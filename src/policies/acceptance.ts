@@ -1,8 +1,10 @@
 import { isCountersignError } from "../model/errors.ts";
 import type { Authority } from "../model/policy.ts";
 import type { Claims, Finding, Reason } from "../model/signature.ts";
+import type { DockerReference } from "../oci/docker-reference.ts";
 import { formatReference, parseReference, parseRepository, type Reference } from "../oci/reference.ts";
 import { matchIdentity } from "../trust/identities.ts";
+import { describeSignedIdentity, matchesSignedIdentity } from "./containers/signed-identity.ts";
 
 /** What the caller asked about, for authorities that require a reference. */
 export interface Wanted {
@@ -10,6 +12,8 @@ export interface Wanted {
   readonly repository: string;
   /** Canonical reference as asked for, with its tag or digest. */
   readonly reference: string;
+  /** The same as containers/image has it; absent for an image in a folder. */
+  readonly docker?: DockerReference | undefined;
 }
 
 /**
@@ -23,6 +27,7 @@ export function objectionsOf(authority: Authority, finding: Finding, wanted: Wan
     ...identityReasons(authority, finding),
     ...annotationReasons(authority, finding.claims),
     ...referenceReasons(authority, finding.claims, wanted),
+    ...payloadReasons(authority, finding.claims),
   ];
 }
 
@@ -71,6 +76,13 @@ function referenceReasons(
       { code: "E_REFERENCE_MISMATCH", message: "the signature names no reference: this format has none to compare" },
     ];
   }
+  if (typeof rule === "object") {
+    if (matchesSignedIdentity(rule, claimed, wanted.docker)) return [];
+    const required = describeSignedIdentity(rule, wanted.docker);
+    return [
+      { code: "E_REFERENCE_MISMATCH", message: `the signature is for ${quoted(claimed)}; required is ${required}` },
+    ];
+  }
   const required = rule === "repository" ? wanted.repository : wanted.reference;
   const reference = canonicalOf(claimed);
   const actual = rule === "repository" ? reference?.name : reference && formatReference(reference);
@@ -81,6 +93,11 @@ function referenceReasons(
       message: `the signature is for ${quoted(claimed)}; required is ${quoted(required)}`,
     },
   ];
+}
+
+function payloadReasons({ strictPayload }: Authority, claims: Claims | undefined): readonly Reason[] {
+  if (strictPayload !== true || claims?.unread === undefined) return [];
+  return [{ code: "E_PAYLOAD_MALFORMED", message: `containers/image does not read the payload: ${claims.unread}` }];
 }
 
 /**

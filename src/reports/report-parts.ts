@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ALGORITHMS } from "../model/algorithm.ts";
 import { VALIDATIONS, VERDICTS } from "../model/policy.ts";
-import { FORMATS } from "../model/signature.ts";
+import { FORMATS, PLACES } from "../model/signature.ts";
 
 /** What the documents of several operations have in common. */
 
@@ -16,7 +16,7 @@ export const problem = z.strictObject({
 });
 
 export const place = z.strictObject({
-  kind: z.enum(["tag", "referrer", "fallback-tag"]),
+  kind: z.enum(PLACES),
   name: z.string(),
   digest: digest.nullable(),
 });
@@ -95,7 +95,7 @@ export const verifyReport = z.strictObject({
     }),
   ),
   policies: z
-    .array(z.strictObject({ kind: z.literal("notation"), path: z.string(), digest }))
+    .array(z.strictObject({ kind: z.enum(["notation", "containers"]), path: z.string(), digest }))
     .optional()
     .describe("the policy documents that decided, with the hash of their bytes"),
   warnings: z.array(z.string()),

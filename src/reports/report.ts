@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ALGORITHMS } from "../model/algorithm.ts";
 import { FORMATS } from "../model/signature.ts";
 import { type PkiCheckReport, type PkiReport, pkiCheckReport, pkiReport } from "./pki-report.ts";
+import { type PolicyLintReport, policyLintReport } from "./policy-report.ts";
 import { loadReport, promoteReport, saveReport } from "./promote-report.ts";
 import { digest, place, problem, signer, verifyReport } from "./report-parts.ts";
 
@@ -118,7 +119,8 @@ export type Report =
   | SaveReport
   | LoadReport
   | PkiReport
-  | PkiCheckReport;
+  | PkiCheckReport
+  | PolicyLintReport;
 
 /** The JSON Schemas to publish, by file name without its ending. */
 export function jsonSchemas(): Readonly<Record<string, unknown>> {
@@ -133,6 +135,7 @@ export function jsonSchemas(): Readonly<Record<string, unknown>> {
     load: loadReport,
     pki: pkiReport,
     "pki-check": pkiCheckReport,
+    "policy-lint": policyLintReport,
     error: errorReport,
   };
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema)]));

@@ -1,6 +1,7 @@
 import type { Verdict } from "../model/policy.ts";
 import { type Outcome, outcomeOfProblems } from "./outcome.ts";
 import type { PkiCheckReport, PkiReport } from "./pki-report.ts";
+import type { PolicyLintReport } from "./policy-report.ts";
 import type {
   AttachReport,
   ListReport,
@@ -42,6 +43,8 @@ export function viewOf(report: Report): ReportView {
       return carryView(report);
     case "pki check":
       return pkiCheckView(report);
+    case "policy lint":
+      return policyLintView(report);
     default:
       return pkiView(report);
   }
@@ -213,6 +216,33 @@ function pkiCheckView({ operation, verifiers, warnings }: PkiCheckReport): Repor
     }),
   );
   return { operation, verdict: worstOf(rows), noun: "verifier", rows, warnings };
+}
+
+/** What is about everybody is shown for each. */
+function policyLintView({ operation, consumers, findings, warnings }: PolicyLintReport): ReportView {
+  const rows = consumers.map(
+    ({ name, accepted }): Row => ({
+      name,
+      reference: null,
+      digest: null,
+      outcome: accepted ? "ok" : "refused",
+      state: accepted ? "takes the policy" : "refuses the policy",
+      signatures: [],
+      reasons: findings
+        .filter(({ severity, consumer }) => severity === "error" && (consumer === null || consumer === name))
+        .map(({ message, mend, place }) => ({
+          code: "E_POLICY_INVALID",
+          message,
+          hint: mend,
+          place,
+          ofSignature: false,
+        })),
+    }),
+  );
+  const said = findings
+    .filter(({ severity }) => severity === "warning")
+    .map(({ place, message }) => `${place}: ${message}`);
+  return { operation, verdict: worstOf(rows), noun: "consumer", rows, warnings: [...warnings, ...said] };
 }
 
 function worstOf(rows: readonly Row[]): string {

@@ -10,7 +10,7 @@ export interface ReportView {
   /** Of the whole run: of `verify` its verdict, of others the worst outcome. */
   readonly verdict: string;
   /** What a row is, in the singular. */
-  readonly noun: "image" | "certificate" | "verifier";
+  readonly noun: "image" | "certificate" | "verifier" | "consumer";
   readonly rows: readonly Row[];
   readonly warnings: readonly string[];
   /** What to know before reading the rows. */

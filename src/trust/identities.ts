@@ -2,6 +2,7 @@ import type { Certificate } from "../model/certificate.ts";
 import { CountersignError } from "../model/errors.ts";
 import type { IdentityRule, TextRule } from "../model/policy.ts";
 import type { Reason } from "../model/signature.ts";
+import { isForHost } from "./host-names.ts";
 import { notarySubject } from "./names.ts";
 import { describeRule, matchesText } from "./text-rules.ts";
 
@@ -23,6 +24,14 @@ export function matchIdentity(certificate: Certificate, rule: IdentityRule): Rea
     reasons.push(mismatch("fingerprint", [certificate.fingerprint], { kind: "exact", text: rule.fingerprint }));
   }
   if (rule.subjectAttributes !== undefined) reasons.push(...subjectReasons(certificate, rule.subjectAttributes));
+  if (rule.email !== undefined) {
+    const emails = certificate.alternativeNames.flatMap(({ type, value }) => (type === "email" ? [value] : []));
+    if (!emails.includes(rule.email))
+      reasons.push(mismatch("email address", emails, { kind: "exact", text: rule.email }));
+  }
+  if (rule.hostname !== undefined && !isForHost(certificate, rule.hostname)) {
+    reasons.push(mismatch("host name", names, { kind: "exact", text: rule.hostname }));
+  }
   const issuers = certificate.oidcIssuer === undefined ? [] : [certificate.oidcIssuer];
   // As cosign has it, no extension is the empty text: a private authority's certificates pass the pattern `.*`.
   if (rule.issuer !== undefined && !matchesText(rule.issuer, certificate.oidcIssuer ?? "")) {

@@ -62,9 +62,13 @@ export function encodeSignature(signature: Uint8Array, encoding: SignatureEncodi
 /** A signature of this encoding by a key like `key`, as `verifySignature` takes it; undefined when it cannot be one. */
 export function decodeSignature(
   signature: Uint8Array,
-  encoding: SignatureEncoding | undefined,
+  encoding: SignatureEncoding | "number" | undefined,
   { key }: PublicKey,
 ): Uint8Array | undefined {
+  if (encoding === "number") {
+    const missing = Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8) - signature.length;
+    return missing < 0 ? undefined : new Uint8Array(Buffer.concat([Buffer.alloc(missing), signature]));
+  }
   if (encoding !== "p1363" || key.asymmetricKeyType !== "ec") return signature;
   const size = coordinates[key.asymmetricKeyDetails?.namedCurve ?? ""];
   return size !== undefined && signature.length === 2 * size ? derOfP1363(signature) : undefined;

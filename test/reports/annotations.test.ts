@@ -6,6 +6,7 @@ import { jsonText } from "../../src/reports/json.ts";
 import { listText } from "../../src/reports/list-text.ts";
 import { payloadText } from "../../src/reports/payload-text.ts";
 import { pkiCheckText, pkiText } from "../../src/reports/pki-text.ts";
+import { policyLintText } from "../../src/reports/policy-text.ts";
 import { promoteText } from "../../src/reports/promote-text.ts";
 import type { Report } from "../../src/reports/report.ts";
 import { viewOf } from "../../src/reports/rows.ts";
@@ -125,6 +126,8 @@ describe("what is printed into the log of a CI job", () => {
         return payloadText(report);
       case "pki check":
         return pkiCheckText(report);
+      case "policy lint":
+        return policyLintText(report);
       case "promote":
         return promoteText(report);
       case "save":

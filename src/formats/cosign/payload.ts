@@ -58,10 +58,21 @@ export function decodePayload(bytes: Uint8Array): Claims {
     );
   }
   const { critical, optional: others } = parsed.value;
+  const unread = unreadByContainersImage(document, others);
   return {
     digests: [critical.image["docker-manifest-digest"]],
     reference: critical.identity["docker-reference"],
     annotations: textsOf(others ?? {}),
     type: critical.type,
+    ...(unread && { unread }),
   };
+}
+
+/** What containers/image asks for beyond this (signature/internal/sigstore_payload.go). */
+function unreadByContainersImage(document: unknown, others: Readonly<Record<string, unknown>> | undefined) {
+  if (!Object.hasOwn(Object(document), "optional")) return "optional is missing";
+  const { creator, timestamp } = { ...others };
+  if (creator !== undefined && creator !== null && typeof creator !== "string") return "optional.creator is no text";
+  if (timestamp === undefined || timestamp === null) return undefined;
+  return Number.isSafeInteger(timestamp) ? undefined : "optional.timestamp is no whole number";
 }
