@@ -13,6 +13,15 @@ import { rehearse } from "./rehearse.ts";
 import type { Session } from "./session.ts";
 import { ensureMakes } from "./sign-by-envelope.ts";
 
+/** The policy documents that decide at each end; nothing where flags alone do. */
+function policiesOf({ source, destination }: PromoteRequest): Pick<PromoteReport, "policies"> {
+  const [from, to] = [source, destination ?? source].map(({ requirement }) =>
+    "requirementFor" in requirement ? [...requirement.policies] : [],
+  );
+  if (from === undefined || to === undefined || from.length + to.length === 0) return {};
+  return { policies: { source: from, destination: to } };
+}
+
 /** Who will have signed: the destination is verified by it. A program that makes whole envelopes does not tell before it has made one. */
 async function materialOf(resigning: Resigning): Promise<PublicMaterial> {
   const { signer } = resigning;
@@ -68,6 +77,7 @@ export async function promote(source: Session, destination: Session, request: Pr
     operation: "promote",
     dryRun,
     images: outcomes.map(({ image }) => image),
+    ...policiesOf(request),
     warnings: [...new Set([...request.warnings, ...remarks, ...outcomes.flatMap(({ warnings }) => warnings)])],
   };
 }
