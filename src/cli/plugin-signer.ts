@@ -7,7 +7,7 @@ import { checkedNames } from "./pass-env.ts";
 
 /**
  * The signer behind `notation-plugin:NAME?id=KEY&name=value…`. Without certificates by flag the plugin signs once, over a text that is
- * no payload, for the chain in its answer.
+ * no payload, for the chain in its answer; one that makes whole envelopes is asked nothing before there is an image.
  * @throws with exit status 2: E_USAGE, E_COMMAND when there is no such plugin, and the codes of certificates; and what
  * describeKey and rehearsePlugin throw.
  */
@@ -15,6 +15,7 @@ export async function loadPluginSigner({
   host,
   spec,
   options,
+  algorithm,
   material,
   purpose,
 }: ExternalSignerRequest): Promise<LoadedSigner> {
@@ -37,8 +38,21 @@ export async function loadPluginSigner({
     passEnv: checkedNames(options.passEnv ?? []),
     timeout: options.signerTimeout * 1000,
   });
-  const keySpec = await plugin.describeKey();
   const concurrency = options.signerConcurrency ?? 4;
+  if ((await plugin.makes()) === "envelopes") {
+    const { createEnvelopeSigner } = await import("../signers/envelope-signer.ts");
+    if (algorithm !== undefined) {
+      throw new CountersignError(
+        "E_USAGE",
+        `--signing-algorithm says nothing to ${label}, which makes whole envelopes`,
+        {
+          hint: "leave --signing-algorithm out: the key decides",
+        },
+      );
+    }
+    return { signer: createEnvelopeSigner({ label, plugin, material, concurrency }), warnings: [] };
+  }
+  const keySpec = await plugin.describeKey();
   if (material !== undefined) {
     const known = { ...material, publicKey: pluginKey(label, material.publicKey, keySpec) };
     return { signer: createPluginSigner({ label, plugin, keySpec, material: known, concurrency }), warnings: [] };

@@ -2,9 +2,8 @@ import type { Command } from "commander";
 import { ALGORITHMS, isAlgorithm } from "../model/algorithm.ts";
 import { CountersignError, isCountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { Requirement } from "../model/policy.ts";
 import { promote } from "../operations/promote.ts";
-import type { Resigning } from "../operations/promotion.ts";
+import type { EndTrust, Resigning } from "../operations/promotion.ts";
 import { type Pair, parsePairs } from "../operations/promotion-pairs.ts";
 import type { Host } from "../platform/host.ts";
 import { promoteText } from "../reports/promote-text.ts";
@@ -12,21 +11,35 @@ import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
 import { exitOfPromote } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
+import { formatNamesOf } from "./format-names-only.ts";
+import {
+  addManifestOption,
+  addNotationOptions,
+  manifestReaders,
+  notationReaders,
+  notationSigning,
+  purposeOf,
+} from "./notation-options.ts";
 import { addOpenPgpOptions, openPgpReaders, openPgpRemarks, openPgpSigning } from "./openpgp-options.ts";
-import { number, readOptions, switched, text, texts } from "./option-values.ts";
+import { number, type OptionValues, readOptions, switched, text, texts } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
+import { addPolicyOptions, policyReaders } from "./policy-options.ts";
 import { addPrefixedOptions, givenPrefixed, readPrefixedOptions, refuseStray } from "./prefixed-options.ts";
 import { openTwoSessions } from "./session.ts";
 import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
 import { loadSigner } from "./signing-material.ts";
-import { addTrustOptions, loadRequirement, trustReaders } from "./trust-options.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
+import { addTrustOptions, trustReaders } from "./trust-options.ts";
 import type { Verb } from "./verb.ts";
+import { loadTrust } from "./verify-command.ts";
 
 const readers = {
   ...registryReaders,
   ...outputReaders,
   ...trustReaders,
+  ...policyReaders,
+  format: text,
   images: text,
   recursive: switched,
   concurrency: number(1, 1000, "whole number"),
@@ -37,7 +50,18 @@ const readers = {
   destinationToken: text,
 };
 
-const resignReaders = { ...signerReaders, format: text, signingAlgorithm: text, annotation: texts, ...openPgpReaders };
+const resignReaders = {
+  ...signerReaders,
+  ...timestampReaders,
+  ...manifestReaders,
+  ...notationReaders,
+  ...openPgpReaders,
+  format: text,
+  signingAlgorithm: text,
+  signContainerIdentity: text,
+  embedChain: switched,
+  annotation: texts,
+};
 
 /** `promote SOURCE DESTINATION`: verify, copy with all that hangs on it, sign anew if asked, verify again, then move the tag. */
 export const promoteVerb: Verb = {
@@ -57,11 +81,11 @@ export const promoteVerb: Verb = {
       )
       .option("--concurrency <n>", "images worked on at once", "128")
       .option("--dry-run", "verify at the source, look at both ends, and tell what would be done; writes nothing");
-    addTrustOptions(command);
+    addEndOptions(command);
     addPrefixedOptions(
       command.optionsGroup("Trust at the destination (default: the same as at the source):"),
       "destination",
-      addTrustOptions,
+      addEndOptions,
     );
     command
       .optionsGroup("Signing for the destination (--resign):")
@@ -90,18 +114,18 @@ export const promoteVerb: Verb = {
       throw new CountersignError("E_USAGE", "the list names no image", {
         hint: "write SOURCE DESTINATION on each line",
       });
-    const { requirement, warnings } = await loadRequirement(host, options);
+    const from = await loadEnd(host, options);
     const other = await loadDestination(host, raw);
     const resigning = await loadResigning(host, raw, options.resign ?? false);
     const report = await source.finish(() =>
       promote(source, destination, {
         pairs,
-        requirement,
-        destinationRequirement: other.requirement,
+        source: from.trust,
+        destination: other.trust,
         resigning: resigning.resigning,
         recursive: options.recursive ?? false,
         dryRun: options.dryRun ?? false,
-        warnings: [...warnings, ...other.warnings, ...resigning.warnings],
+        warnings: [...from.warnings, ...other.warnings, ...resigning.warnings],
       }),
     );
     return emit(report, promoteText, exitOfPromote(report), options, host, terminal);
@@ -115,8 +139,11 @@ function addResignOptions(command: Command): Command {
     .option("--annotation <key=value>", "signed beside the digest (repeatable)", (value, before?: string[]) => [
       ...(before ?? []),
       value,
-    ]);
-  return addSignerOptions(addOpenPgpOptions(command));
+    ])
+    .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
+    .option("--embed-chain", "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles");
+  addManifestOption(addNotationOptions(addOpenPgpOptions(command)));
+  return addTimestampOptions(addSignerOptions(command));
 }
 
 /** @throws E_USAGE unless there are a source and a destination, or a list in place of both. */
@@ -134,15 +161,36 @@ async function listedPairs(host: Host, list: string | undefined): Promise<readon
   return parsePairs(Buffer.from(bytes).toString("utf8"));
 }
 
+/** Trust at one end, by flags or by a policy. */
+function addEndOptions(command: Command): Command {
+  return addPolicyOptions(
+    addTrustOptions(command).option(
+      "--format <names>",
+      "verify by signatures of these formats alone, by comma (default: all); spares requests",
+    ),
+  );
+}
+
+const endReaders = { ...trustReaders, ...policyReaders, format: text };
+
+async function loadEnd(
+  host: Host,
+  options: OptionValues<typeof endReaders>,
+): Promise<{ readonly trust: EndTrust; readonly warnings: readonly string[] }> {
+  const { requirement, warnings } = await loadTrust(host, options);
+  const formats = options.format === undefined ? undefined : formatNamesOf(options.format);
+  return { trust: { requirement, formats }, warnings };
+}
+
 /** Undefined: what holds at the source holds there too. */
 async function loadDestination(
   host: Host,
   raw: unknown,
-): Promise<{ readonly requirement: Requirement | undefined; readonly warnings: readonly string[] }> {
-  if (givenPrefixed("destination", addTrustOptions, raw).length === 0) return { requirement: undefined, warnings: [] };
-  const options = readPrefixedOptions(trustReaders, "destination", raw);
-  const loaded = await about("trust at the destination", () => loadRequirement(host, options));
-  return { ...loaded, warnings: loaded.warnings.map((warning) => `at the destination: ${warning}`) };
+): Promise<{ readonly trust: EndTrust | undefined; readonly warnings: readonly string[] }> {
+  if (givenPrefixed("destination", addEndOptions, raw).length === 0) return { trust: undefined, warnings: [] };
+  const options = readPrefixedOptions(endReaders, "destination", raw);
+  const { trust, warnings } = await about("trust at the destination", () => loadEnd(host, options));
+  return { trust, warnings: warnings.map((warning) => `at the destination: ${warning}`) };
 }
 
 async function loadResigning(
@@ -161,19 +209,27 @@ async function loadResigning(
   const options = readPrefixedOptions(resignReaders, "resign", raw);
   return within("--resign", async () => {
     const formats = formatsOf(options.format ?? "cosign");
-    const annotations = annotationsOf(options.annotation ?? []);
+    const annotations = annotationsOf([...(options.annotation ?? []), ...(options.userMetadata ?? [])]);
+    const notation = notationSigning(options, formats);
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && !isAlgorithm(algorithm)) {
       throw new CountersignError("E_USAGE", `${JSON.stringify(algorithm)} is no algorithm`, {
         hint: `name one of ${ALGORITHMS.join(", ")}`,
       });
     }
+    const { witnessing, warnings: unpinned } = await loadWitnessing(host, options);
     const openPgp = openPgpSigning(options, formats);
-    const { signer, warnings } = await loadSigner(host, options, algorithm);
-    const remarks = openPgpRemarks(await signer.describe(), formats, options);
+    const { signer, warnings } = await loadSigner(host, options, algorithm, purposeOf(formats));
+    const remarks = signer.envelopes === undefined ? openPgpRemarks(await signer.describe(), formats, options) : [];
+    const { signContainerIdentity: identity, embedChain } = options;
     return {
-      resigning: { signer, formats, options: { annotations, algorithm, ...openPgp } },
-      warnings: [...warnings, ...remarks],
+      resigning: {
+        signer,
+        formats,
+        options: { annotations, algorithm, identity, embedChain, ...notation, ...openPgp },
+        witnessing,
+      },
+      warnings: [...warnings, ...unpinned, ...remarks],
     };
   });
 }

@@ -118,7 +118,7 @@ export const signVerb: Verb = {
     const { witnessing, warnings: unpinned } = await loadWitnessing(session.host, options);
     refuseWitnessed(formats, witnessing);
     const { signer, warnings } = await loadSigner(session.host, options, algorithm, purposeOf(formats));
-    const remarks = openPgpRemarks(await signer.describe(), formats, options);
+    const remarks = signer.envelopes === undefined ? openPgpRemarks(await signer.describe(), formats, options) : [];
     const signed = await session.finish(() =>
       sign(session, {
         targets,

@@ -78,7 +78,7 @@ export const verifyVerb: Verb = {
 };
 
 /** By a policy document, or by trust flags; never by both, as each says whole what must hold. */
-async function loadTrust(
+export async function loadTrust(
   host: Host,
   options: OptionValues<typeof trustReaders & typeof policyReaders>,
 ): Promise<Pick<VerifyRequest, "requirement" | "warnings">> {

@@ -6,12 +6,15 @@ import type {
   Artefact,
   Claims,
   Entry,
+  EnvelopeOrder,
   Evidence,
   Finding,
+  FinishedEnvelope,
   FormatName,
   Malformed,
   Prepared,
   PublicMaterial,
+  Reason,
   Stored,
   Testimony,
 } from "./signature.ts";
@@ -39,6 +42,14 @@ export interface SigningOptions {
 
 /** What is known of an image's manifest beside its digest. */
 export type ManifestFacts = Pick<Descriptor, "mediaType" | "size">;
+
+/** A format's part in signatures that a program hands back whole. */
+export interface FinishedEnvelopes {
+  order(subject: Subject, options: SigningOptions): EnvelopeOrder;
+  artefact(envelope: FinishedEnvelope, options: SigningOptions): Artefact;
+  /** How what was made differs from what was ordered, `options.at` being now; whether it verifies, `check` says. */
+  departures(evidence: Evidence, subject: Subject, options: SigningOptions): readonly Reason[];
+}
 
 /** How one format is encoded and checked. Pure: no input, no output, no clock. */
 export interface Format {
@@ -71,6 +82,8 @@ export interface Format {
     options: SigningOptions,
     testimony?: readonly Testimony[],
   ): Artefact;
+  /** How programs that make whole envelopes are used; absent: this format has none. */
+  readonly finished?: FinishedEnvelopes | undefined;
   read(stored: Stored): Evidence | Malformed;
   /** Whether evidence by the same key says what `prepared` would say anew; without it, whether the same bytes were signed. */
   restates?(evidence: Evidence, prepared: Prepared, material: PublicMaterial): boolean;

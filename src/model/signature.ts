@@ -46,6 +46,33 @@ export interface Signer {
   describe(): Promise<PublicMaterial>;
   /** The signature over `prepared.bytes` in `prepared.encoding`. */
   sign(prepared: Prepared): Promise<Uint8Array>;
+  /** Of a program that hands back nothing but whole envelopes; its `describe` and `sign` throw. */
+  readonly envelopes?: EnvelopeMaker | undefined;
+}
+
+/** A program that signs and puts together by itself. Whatever it hands back is checked before it is stored. */
+export interface EnvelopeMaker {
+  /** Whose envelopes are taken, where the caller names the certificate or the key. */
+  readonly material?: PublicMaterial | undefined;
+  make(order: EnvelopeOrder): Promise<FinishedEnvelope>;
+}
+
+/** What such a program is asked for. */
+export interface EnvelopeOrder {
+  /** What is to be signed, and its media type. */
+  readonly payload: Uint8Array;
+  readonly payloadType: string;
+  /** Media type of the envelope. */
+  readonly envelopeType: string;
+  /** Milliseconds in which the signature shall count; absent: for good. */
+  readonly lifetime?: number | undefined;
+}
+
+/** What it hands back, of the type that was asked for; nothing of it is verified. */
+export interface FinishedEnvelope {
+  readonly bytes: Uint8Array;
+  /** For the manifest. */
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** A signature as a store keeps it: one blob with its annotations. Stores know nothing more about it. */

@@ -79,7 +79,7 @@ async function work(
     source,
     pair.source.reference,
     tree,
-    request.requirement,
+    request.source,
     run.verified,
   );
   ensureTrusted(report.verification.source, pair.source.text, "the source");
@@ -102,8 +102,8 @@ async function work(
   if (request.dryRun) return planned(report, tally, digest);
 
   await ensureStored(destination, tree);
-  const { requirement, reference } = destinationTrust(run, pair, resigning);
-  report.verification.destination = await verifyAt(run, run.destination, destination, reference, tree, requirement);
+  const { reference, ...trust } = destinationTrust(run, pair, resigning);
+  report.verification.destination = await verifyAt(run, run.destination, destination, reference, tree, trust);
   ensureTrusted(report.verification.destination, pair.destination.text, "the destination");
 
   if (tag !== undefined && report.tag !== null) {

@@ -1,3 +1,4 @@
+import { CountersignError } from "../model/errors.ts";
 import type { PublicMaterial } from "../model/signature.ts";
 import { createCopying } from "../oci/copy.ts";
 import { memo } from "../platform/memo.ts";
@@ -6,10 +7,31 @@ import type { PromoteReport } from "../reports/report.ts";
 import type { HonouredConditions } from "../stores/merge-tag.ts";
 import { putManifestPatiently } from "../stores/put-manifest.ts";
 import { promoteImage } from "./promote-image.ts";
-import type { PromoteRequest, PromotionRun } from "./promotion.ts";
+import type { PromoteRequest, PromotionRun, Resigning } from "./promotion.ts";
 import { planPairs } from "./promotion-pairs.ts";
 import { rehearse } from "./rehearse.ts";
 import type { Session } from "./session.ts";
+import { ensureMakes } from "./sign-by-envelope.ts";
+
+/** The policy documents that decide at each end; nothing where flags alone do. */
+function policiesOf({ source, destination }: PromoteRequest): Pick<PromoteReport, "policies"> {
+  const [from, to] = [source, destination ?? source].map(({ requirement }) =>
+    "requirementFor" in requirement ? [...requirement.policies] : [],
+  );
+  if (from === undefined || to === undefined || from.length + to.length === 0) return {};
+  return { policies: { source: from, destination: to } };
+}
+
+/** Who will have signed: the destination is verified by it. A program that makes whole envelopes does not tell before it has made one. */
+async function materialOf(resigning: Resigning): Promise<PublicMaterial> {
+  const { signer } = resigning;
+  if (signer.envelopes === undefined) return signer.describe();
+  ensureMakes(signer, resigning);
+  if (signer.envelopes.material !== undefined) return signer.envelopes.material;
+  throw new CountersignError("E_USAGE", `${signer.label} makes whole envelopes, and whose they are is not said`, {
+    hint: "name its certificates with --resign-certificate and --resign-certificate-chain, root included",
+  });
+}
 
 /**
  * Promotes images: resolves the source once, verifies it there, copies it with everything that hangs on it, signs it anew if asked, verifies it at
@@ -22,7 +44,7 @@ import type { Session } from "./session.ts";
 export async function promote(source: Session, destination: Session, request: PromoteRequest): Promise<PromoteReport> {
   const pairs = planPairs(request.pairs);
   const { dryRun, resigning } = request;
-  const material: PublicMaterial | undefined = await resigning?.signer.describe();
+  const material = resigning && (await materialOf(resigning));
   const remarks =
     resigning && material
       ? rehearse(resigning.formats, { ...resigning.options, at: destination.host.now() }, material)
@@ -55,6 +77,7 @@ export async function promote(source: Session, destination: Session, request: Pr
     operation: "promote",
     dryRun,
     images: outcomes.map(({ image }) => image),
+    ...policiesOf(request),
     warnings: [...new Set([...request.warnings, ...remarks, ...outcomes.flatMap(({ warnings }) => warnings)])],
   };
 }

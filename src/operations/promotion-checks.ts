@@ -5,19 +5,36 @@ import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Manifest, StreamingRepository } from "../oci/repository.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
 import type { PromoteReport } from "../reports/report.ts";
-import type { PromoteRequest, PromotionRun, Resigning } from "./promotion.ts";
+import type { EndTrust, PromoteRequest, PromotionRun, Resigning } from "./promotion.ts";
 import type { PlannedPair } from "./promotion-pairs.ts";
 import type { Session } from "./session.ts";
 import { materialFor, ownTrust } from "./store-signature.ts";
-import { byReference, overall } from "./verify.ts";
-import { type ImageOutcome, verifyImage } from "./verify-image.ts";
+import { byReference, overall, verifyOne } from "./verify.ts";
+import type { ImageOutcome } from "./verify-image.ts";
 
 /** What became of verifying at one end. */
 type Verification = NonNullable<PromoteReport["images"][number]["verification"]["source"]>;
 
-/** The manifests that are verified, and signed if asked: the image, with `recursive` every image of its index. */
-export function subjectsOf({ recursive }: PromoteRequest, tree: ManifestTree): readonly Manifest[] {
-  return recursive ? manifestsOf(tree) : [tree.manifest];
+/** The manifests that are signed if asked: the image; with `recursive`, or where a policy asks about them, every image of its index. */
+export function subjectsOf(
+  { recursive, source, destination }: PromoteRequest,
+  tree: ManifestTree,
+): readonly Manifest[] {
+  const asked = [source, destination ?? source].some(({ requirement }) => asAskedOf(requirement) !== undefined);
+  return recursive || asked ? manifestsOf(tree) : [tree.manifest];
+}
+
+function asAskedOf(requirement: EndTrust["requirement"]): "all" | "children" | undefined {
+  return "requirementFor" in requirement ? requirement.asAsked : undefined;
+}
+
+/** Those that are verified. */
+function verifiedOf(recursive: boolean, requirement: EndTrust["requirement"], tree: ManifestTree): readonly Manifest[] {
+  const asAsked = asAskedOf(requirement);
+  if (!recursive && asAsked === undefined) return [tree.manifest];
+  const [top, ...children] = manifestsOf(tree);
+  if (top === undefined || (asAsked === "children" && children.length > 0)) return children;
+  return [top, ...children];
 }
 
 /** The verdict about the image and, if asked, about every image of its index. */
@@ -27,16 +44,20 @@ export async function verifyAt(
   repository: StreamingRepository,
   reference: Reference,
   tree: ManifestTree,
-  requirement: Requirement,
+  trust: EndTrust,
   seen?: Map<string, Promise<ImageOutcome>>,
 ): Promise<Verification> {
-  const images = await mapConcurrently(subjectsOf(request, tree), 16, async (manifest) => {
+  const { requirement } = trust;
+  const asAsked = asAskedOf(requirement);
+  const images = await mapConcurrently(verifiedOf(request.recursive, requirement, tree), 16, async (manifest) => {
     const { digest } = manifest;
     const own = digest === tree.manifest.digest;
     const named = own ? reference : { ...reference, tag: undefined, digest };
-    const key = `${repository.name}@${digest} ${byReference(requirement) ? formatReference(named) : ""}`;
-    const known =
-      seen?.get(key) ?? verifyImage(session, repository, { reference: named, digest, fetched: manifest }, requirement);
+    const asked = asAsked === undefined ? named : reference;
+    const told = asAsked !== undefined || byReference(requirement) ? formatReference(asked) : "";
+    const key = `${repository.name}@${digest} ${told}`;
+    const wanted = { reference: asked, digest, fetched: manifest };
+    const known = seen?.get(key) ?? verifyOne(session, trust, repository, wanted);
     seen?.set(key, known);
     return { reference: formatReference({ ...named, digest }), ...(await known) };
   });
@@ -44,7 +65,18 @@ export async function verifyAt(
 }
 
 export function ensureTrusted({ verdict, images }: Verification, text: string, where: string): void {
-  if (verdict === "trusted") return;
+  // A policy that looks at nothing is no reason to promote.
+  const unseen = images.find(({ status }) => status === "skipped");
+  if (verdict === "trusted" && unseen === undefined) return;
+  if (verdict === "trusted") {
+    throw new CountersignError(
+      "E_NOT_VERIFIED",
+      `${unseen?.reference} is not verified at ${where}: the policy skips it`,
+      {
+        hint: "name a policy that verifies this repository, or trust by flags: nothing is promoted that does not verify",
+      },
+    );
+  }
   const worst = images.find((image) => image.verdict === verdict);
   const name = worst?.reference ?? text;
   const cause = worst?.errors[0] ?? worst?.signatures.flatMap(({ reasons }) => reasons)[0];
@@ -82,24 +114,38 @@ export function destinationTrust(
   { request, material: offered }: PromotionRun,
   pair: PlannedPair,
   resigning: Resigning | undefined,
-): { readonly requirement: Requirement; readonly reference: Reference } {
-  if (request.destinationRequirement !== undefined) {
-    return { requirement: request.destinationRequirement, reference: pair.destination.reference };
-  }
+): EndTrust & { readonly reference: Reference } {
+  if (request.destination !== undefined) return { ...request.destination, reference: pair.destination.reference };
   // The signatures that came along name the source, if anything.
-  const reference = pair.source.reference;
-  if (resigning === undefined || offered === undefined) return { requirement: request.requirement, reference };
+  const { reference } = pair.source;
+  if (resigning === undefined || offered === undefined) return { ...request.source, reference };
   const [format, ...others] = resigning.formats;
   const material = format === undefined || others.length > 0 ? offered : materialFor(format, offered);
   const leaf = material.chain.length > 1 ? material.chain[0] : undefined;
   const own: Requirement = {
     authority: {
       name: "the new signature",
-      trust: ownTrust(material),
+      trust: { ...ownTrust(material), timestamps: resigning.witnessing?.trust },
       identities: leaf === undefined ? [] : [{ fingerprint: leaf.fingerprint }],
       annotations: resigning.options.annotations,
       reference: "none",
     },
   };
-  return { requirement: { all: [request.requirement, own] }, reference };
+  const { requirement, formats } = request.source;
+  return {
+    requirement: both(requirement, own),
+    formats: formats && [...new Set([...formats, ...resigning.formats.map(({ name }) => name)])],
+    reference,
+  };
+}
+
+function both(requirement: EndTrust["requirement"], own: Requirement): EndTrust["requirement"] {
+  if (!("requirementFor" in requirement)) return { all: [requirement, own] };
+  return {
+    ...requirement,
+    requirementFor(reference) {
+      const found = requirement.requirementFor(reference);
+      return found === undefined || found === "skip" || "refused" in found ? found : { all: [found, own] };
+    },
+  };
 }

@@ -1,10 +1,11 @@
 import type { Format, SigningOptions } from "../model/format.ts";
-import type { Requirement } from "../model/policy.ts";
 import type { PublicMaterial, Signer } from "../model/signature.ts";
 import type { Copying } from "../oci/copy.ts";
 import type { HonouredConditions } from "../stores/merge-tag.ts";
 import type { Pair } from "./promotion-pairs.ts";
 import type { Session } from "./session.ts";
+import type { Witnessing } from "./store-signature.ts";
+import type { VerifyRequest } from "./verify.ts";
 import type { ImageOutcome } from "./verify-image.ts";
 
 /** Signs for the destination, at the destination. */
@@ -12,17 +13,20 @@ export interface Resigning {
   readonly signer: Signer;
   readonly formats: readonly Format[];
   readonly options: SigningOptions;
+  readonly witnessing?: Witnessing | undefined;
 }
+
+/** What must hold at an end: the same for every image, or as a policy says, by signatures of these formats or, unless told, of all. */
+export type EndTrust = Pick<VerifyRequest, "requirement" | "formats">;
 
 export interface PromoteRequest {
   readonly pairs: readonly Pair[];
-  /** What must hold at the source. */
-  readonly requirement: Requirement;
+  readonly source: EndTrust;
   /**
    * What must hold at the destination before its tag is moved. Absent: what holds at the source, the image still called by the source's
    * name, and, where it is signed anew, that signature too.
    */
-  readonly destinationRequirement?: Requirement | undefined;
+  readonly destination?: EndTrust | undefined;
   readonly resigning?: Resigning | undefined;
   /** Every image of an index is verified, and signed anew, beside the index; copied it is in any case. */
   readonly recursive: boolean;

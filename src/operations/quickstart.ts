@@ -115,7 +115,7 @@ export async function quickstart(
   const promoteStep = async (title: string, tag: string, expected: Ending) => {
     const report = await promote(session, session, {
       pairs: [{ source: `${repositoryName}:${tag}`, destination: `${production}:1` }],
-      requirement: { authority: authorityFor(pki.root, IDENTITY) },
+      source: { requirement: { authority: authorityFor(pki.root, IDENTITY) } },
       recursive: false,
       dryRun: false,
       warnings: [],

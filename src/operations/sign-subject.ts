@@ -5,6 +5,7 @@ import type { Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
 import type { Store } from "../stores/store.ts";
 import type { Session } from "./session.ts";
+import { signByEnvelope } from "./sign-by-envelope.ts";
 import {
   assembleVerified,
   findOwn,
@@ -31,6 +32,7 @@ interface Signing {
 
 /**
  * Signs one subject in each format, side by side. Never throws: a format that fails leaves the others standing.
+ * @param material of the signer; undefined where it makes whole envelopes
  * @param reference as the image was named, for lookasides of one tag; its repository alone where it is not told.
  */
 export function signSubject(
@@ -38,7 +40,7 @@ export function signSubject(
   repository: Repository,
   subject: Subject,
   signing: Signing,
-  material: PublicMaterial,
+  material: PublicMaterial | undefined,
   reference?: Reference,
 ): Promise<readonly SubjectSignature[]> {
   const stores = storesOf(repository, session.host, { lookasides: session.lookasides, reference });
@@ -56,13 +58,19 @@ export function signSubject(
 
 /** Prepare, look whether it is there, sign, assemble, check, store, read back, check again. */
 async function signFormat(
-  { host }: Session,
+  session: Session,
   store: Store,
   format: Format,
   subject: Subject,
   { signer, options: asked, witnessing }: Signing,
-  offered: PublicMaterial,
+  offered: PublicMaterial | undefined,
 ): Promise<SignatureReport> {
+  const { envelopes, label } = signer;
+  if (envelopes !== undefined) {
+    return signByEnvelope(session, store, format, subject, { label, envelopes, options: asked });
+  }
+  if (offered === undefined) throw new TypeError("a signer of prepared bytes has described itself");
+  const { host } = session;
   const options = { ...asked, at: host.now() };
   const material = materialFor(format, offered);
   const prepared = format.prepare(subject, material, options);

@@ -10,6 +10,7 @@ import { problemOf } from "./problem.ts";
 import { rehearse } from "./rehearse.ts";
 import { descendants, type Pinned, resolve } from "./resolve.ts";
 import type { Session } from "./session.ts";
+import { ensureMakes } from "./sign-by-envelope.ts";
 import { type SubjectSignature, signSubject } from "./sign-subject.ts";
 import { signedReference } from "./signed-reference.ts";
 import type { Witnessing } from "./store-signature.ts";
@@ -42,8 +43,7 @@ const ALL_SKIPPED = "no image carries a valid signature of those asked for with 
  * (E_ALGORITHM_UNSUPPORTED), names that are none; or when no tag is found that was asked for.
  */
 export async function sign(session: Session, request: SignRequest): Promise<SignReport> {
-  const material = await request.signer.describe();
-  const refusals = rehearse(request.formats, { ...request.options, at: session.host.now() }, material);
+  const { material, refusals } = await described(request, session.host.now());
   const { references, unlisted } = await expandTargets(session, request.targets);
   const run: Run = { session, request, material, left: new Map(), signed: new Map() };
   let done = 0;
@@ -69,11 +69,26 @@ export async function sign(session: Session, request: SignRequest): Promise<Sign
   };
 }
 
+/** Who signs, and what verifiers will not take; all that can be refused before the first request is. */
+async function described(
+  request: SignRequest,
+  at: Date,
+): Promise<{ readonly material: PublicMaterial | undefined; readonly refusals: readonly string[] }> {
+  const { signer, formats, options } = request;
+  if (signer.envelopes !== undefined) {
+    ensureMakes(signer, request);
+    return { material: undefined, refusals: [] };
+  }
+  const material = await signer.describe();
+  return { material, refusals: rehearse(formats, { ...options, at }, material) };
+}
+
 /** What the images of a run share; by repository and digest what was left alone, and what was signed. */
 interface Run {
   readonly session: Session;
   readonly request: SignRequest;
-  readonly material: PublicMaterial;
+  /** Undefined: the signer makes whole envelopes. */
+  readonly material: PublicMaterial | undefined;
   readonly left: Map<string, Promise<LeftAlone | undefined>>;
   readonly signed: Map<string, Promise<readonly SubjectSignature[]>>;
 }

@@ -131,9 +131,9 @@ async function verifyReference(
 }
 
 /** By what the policy says of the repository, where there is one. */
-async function verifyOne(
+export async function verifyOne(
   session: Session,
-  { requirement, formats }: VerifyRequest,
+  { requirement, formats }: Pick<VerifyRequest, "requirement" | "formats">,
   repository: Repository,
   wanted: Wanted,
 ): Promise<ImageOutcome> {

@@ -13,6 +13,14 @@ export interface Weighed {
 export function weigh({ enforcement }: Authority, objections: readonly Reason[]): Weighed {
   if (enforcement === undefined) return { objections };
   const { actions, validationOf } = enforcement;
+  const foreign = objections.find(({ code }) => code === "E_FORMAT_UNSUPPORTED");
+  if (foreign !== undefined) {
+    // A signature that the policy does not speak of is not held against it: nothing of it has passed.
+    const unseen = VALIDATIONS.map(
+      (name): Validation => ({ name, action: actions[name], result: "skipped", reasons: [foreign] }),
+    );
+    return { objections: [foreign], validations: unseen };
+  }
   const validations = VALIDATIONS.map((name): Validation => {
     const reasons = objections.filter((reason) => validationOf(reason) === name);
     const action = actions[name];

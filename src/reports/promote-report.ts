@@ -12,6 +12,8 @@ const verification = z.strictObject({
     .describe("as in the report of verify: the image itself, and with --recursive every image of its index"),
 });
 
+const policyFiles = verifyReport.shape.policies.unwrap();
+
 export const promoteReport = z.strictObject({
   schemaVersion: z.literal(1),
   operation: z.literal("promote"),
@@ -75,6 +77,10 @@ export const promoteReport = z.strictObject({
       errors: z.array(problem),
     }),
   ),
+  policies: z
+    .strictObject({ source: policyFiles, destination: policyFiles })
+    .optional()
+    .describe("the policy documents that decided at each end, with the hash of their bytes; absent: flags alone did"),
   warnings: z.array(z.string()),
 });
 

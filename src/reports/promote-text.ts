@@ -8,6 +8,9 @@ type Image = PromoteReport["images"][number];
 export function promoteText(report: PromoteReport): string {
   const lines: string[] = report.dryRun ? ["A plan: nothing was written."] : [];
   for (const image of report.images) lines.push(...imageLines(image));
+  for (const [end, files] of Object.entries(report.policies ?? {})) {
+    for (const { path, digest } of files) lines.push(`policy at the ${end}: ${oneLine(path)} ${digest}`);
+  }
   for (const warning of report.warnings) lines.push(`warning: ${oneLine(warning)}`);
   const statuses = ["promoted", "unchanged", "planned", "refused", "failed"] as const;
   const counts = statuses.map(

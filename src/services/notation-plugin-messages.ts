@@ -3,6 +3,7 @@ import { z } from "zod";
 /** Messages of the notation plugin protocol, contract version 1.0 (notaryproject/specifications, specs/plugin-extensibility.md), as far as signing needs them. */
 export const CONTRACT_VERSION = "1.0";
 export const RAW_SIGNER = "SIGNATURE_GENERATOR.RAW";
+export const ENVELOPE_SIGNER = "SIGNATURE_GENERATOR.ENVELOPE";
 
 export const KEY_SPECS = ["RSA-2048", "RSA-3072", "RSA-4096", "EC-256", "EC-384", "EC-521"] as const;
 export type KeySpec = (typeof KEY_SPECS)[number];
@@ -21,6 +22,12 @@ export const generatedSignature = z.object({
   signature: z.base64().min(1),
   signingAlgorithm: z.string(),
   certificateChain: z.array(z.base64().min(1)).min(1).max(64),
+});
+
+export const generatedEnvelope = z.object({
+  signatureEnvelope: z.base64().min(1),
+  signatureEnvelopeType: z.string(),
+  annotations: z.record(z.string().min(1).max(255), z.string().max(4096)).nullish(),
 });
 
 export const pluginFailure = z.object({ errorCode: z.string(), errorMessage: z.string().optional() });

@@ -1,11 +1,14 @@
 import type { z } from "zod";
 import { CountersignError, isCountersignError } from "../model/errors.ts";
+import type { EnvelopeOrder, FinishedEnvelope } from "../model/signature.ts";
 import type { Host } from "../platform/host.ts";
 import { createRetrier, type Outcome } from "../platform/retry.ts";
 import { printable, withoutSecrets } from "../platform/server-words.ts";
 import {
   CONTRACT_VERSION,
   describedKey,
+  ENVELOPE_SIGNER,
+  generatedEnvelope,
   generatedSignature,
   type KeySpec,
   pluginFailure,
@@ -28,10 +31,12 @@ export interface NotationPluginOptions {
 
 /** A program that speaks the notation plugin protocol. What it answers is well-formed and about the key asked for; nothing is verified here. */
 export interface NotationPlugin {
-  /** @throws E_SIGNER_FAILED also when it cannot sign raw bytes. */
+  /** What it makes; raw signatures where it can do both, as notation chooses. @throws E_SIGNER_FAILED also when it can do neither. */
+  makes(): Promise<"signatures" | "envelopes">;
   describeKey(): Promise<KeySpec>;
   /** The plugin hashes `payload` itself. The certificates are DER. */
   generateSignature(payload: Uint8Array, keySpec: KeySpec): Promise<PluginSignature>;
+  generateEnvelope(order: EnvelopeOrder): Promise<FinishedEnvelope>;
 }
 
 export interface PluginSignature {
@@ -52,7 +57,7 @@ export const PLUGIN_HASHES: Readonly<Record<KeySpec, "SHA-256" | "SHA-384" | "SH
   "EC-521": "SHA-512",
 };
 
-/** A signature, a chain and some names; the protocol permits 64 MiB, which nothing of that needs. Bytes. */
+/** A signature or an envelope, a chain and some names; the protocol permits 64 MiB, which nothing of that needs. Bytes. */
 const OUTPUT_LIMIT = 1024 * 1024;
 
 /** Where notation keeps plugins: each in a folder of its name. The first that is there wins. */
@@ -134,15 +139,18 @@ export function createNotationPlugin(host: Host, options: NotationPluginOptions)
   };
 
   return {
-    async describeKey() {
+    async makes() {
       const metadata = await ask("get-plugin-metadata", pluginConfig, pluginMetadata);
       const lack = whatItLacks(name, metadata);
       if (lack !== undefined) {
         throw new CountersignError("E_SIGNER_FAILED", `${by} ${lack}`, {
           exit: 2,
-          hint: "use a plugin that signs raw bytes; plugins that make whole envelopes sign for notation alone",
+          hint: "use a plugin that signs; `notation plugin list` shows what each can do",
         });
       }
+      return metadata.capabilities.includes(RAW_SIGNER) ? "signatures" : "envelopes";
+    },
+    async describeKey() {
       const request = { contractVersion: CONTRACT_VERSION, keyId, ...pluginConfig };
       const described = await ask("describe-key", request, describedKey);
       sameKey("describe-key", described.keyId);
@@ -168,6 +176,29 @@ export function createNotationPlugin(host: Host, options: NotationPluginOptions)
         certificates: answer.certificateChain,
       };
     },
+    async generateEnvelope({ payload, payloadType, envelopeType, lifetime }) {
+      const answer = await ask(
+        "generate-envelope",
+        {
+          contractVersion: CONTRACT_VERSION,
+          keyId,
+          payloadType,
+          signatureEnvelopeType: envelopeType,
+          payload: Buffer.from(payload).toString("base64"),
+          ...(lifetime !== undefined && { expiryDurationInSeconds: lifetime / 1000 }),
+          ...pluginConfig,
+        },
+        generatedEnvelope,
+      );
+      if (answer.signatureEnvelopeType !== envelopeType) {
+        const made = printable(answer.signatureEnvelopeType);
+        throw rubbish(`${by} generate-envelope made an envelope of type ${made}; asked for was ${envelopeType}`);
+      }
+      return {
+        bytes: new Uint8Array(Buffer.from(answer.signatureEnvelope, "base64")),
+        annotations: answer.annotations ?? {},
+      };
+    },
   };
 }
 
@@ -176,8 +207,8 @@ function whatItLacks(name: string, metadata: z.infer<typeof pluginMetadata>): st
   const { supportedContractVersions: versions, capabilities } = metadata;
   if (!versions.includes(CONTRACT_VERSION))
     return `speaks version ${printable(versions.join(", "))} of the protocol, not 1.0`;
-  if (!capabilities.includes(RAW_SIGNER))
-    return `does not sign raw bytes: it can ${printable(capabilities.join(", "))}`;
+  if (!capabilities.includes(RAW_SIGNER) && !capabilities.includes(ENVELOPE_SIGNER))
+    return `does not sign: it can ${printable(capabilities.join(", "))}`;
   return undefined;
 }
 

@@ -237,3 +237,23 @@ describe("a requirement of several authorities", () => {
     expect(signatures[0]?.reasons.map(({ message }) => message)).toEqual(["alice: no path", "bob: no path"]);
   });
 });
+
+describe("a signature of a format that a policy does not speak of", () => {
+  it("is held against none of its validations: each is skipped, and says why", () => {
+    const actions = {
+      integrity: "enforce",
+      authenticity: "log",
+      authenticTimestamp: "log",
+      expiry: "log",
+      revocation: "log",
+    } as const;
+    const enforcement = { actions, validationOf: () => "integrity" as const };
+    const { verdict, signatures } = judgeOne({ formats: ["notation", "notation-cose"], enforcement }, finding());
+    expect(verdict).toBe("untrusted");
+    expect(signatures[0]?.reasons.map(({ code }) => code)).toEqual(["E_FORMAT_UNSUPPORTED"]);
+    expect(signatures[0]?.validations).toHaveLength(5);
+    for (const { result, reasons } of signatures[0]?.validations ?? []) {
+      expect([result, ...reasons.map(({ code }) => code)]).toEqual(["skipped", "E_FORMAT_UNSUPPORTED"]);
+    }
+  });
+});

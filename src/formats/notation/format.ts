@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { CountersignError } from "../../model/errors.ts";
-import type { Format } from "../../model/format.ts";
+import type { Format, SigningOptions } from "../../model/format.ts";
 import { NOTATION_SIGNATURE, NOTATION_THUMBPRINTS, OCI_CREATED, OCI_MANIFEST } from "../../model/media-types.ts";
-import type { Claims, Evidence, PublicMaterial, Stored } from "../../model/signature.ts";
+import type { Artefact, Claims, Evidence, PublicMaterial, Stored } from "../../model/signature.ts";
 import { parseCertificate } from "../../trust/certificate.ts";
 import { signatureEncoding } from "../choose-algorithm.ts";
 import { orMalformed } from "../malformed.ts";
@@ -11,6 +11,7 @@ import { lapses } from "./attributes.ts";
 import { checkNotary } from "./check.ts";
 import { coseCodec } from "./cose.ts";
 import { type EnvelopeCodec, notaryAttributes, type SignedPart } from "./envelope.ts";
+import { finishedEnvelopes } from "./finished.ts";
 import { jwsCodec } from "./jws.ts";
 import { decodePayload, encodePayload } from "./payload.ts";
 import { ensureSigningChain, ensureValidAt } from "./signing-chain.ts";
@@ -80,18 +81,14 @@ function formatOf(codec: EnvelopeCodec): Format {
       const { agent = "countersign" } = options;
       const { attributes } = codec.readSigned(prepared.bytes);
       const certificates = chain.map(({ der }) => der);
-      return {
-        format: name,
-        mediaType: codec.mediaType,
-        artifactType: NOTATION_SIGNATURE,
-        typedByConfig: !options.artifactManifest,
-        bytes: codec.assemble(prepared.bytes, { signature, certificates, timestamp: testimony[0]?.token }, agent),
-        annotations: {
-          [NOTATION_THUMBPRINTS]: JSON.stringify(certificates.map(thumbprint)),
-          [OCI_CREATED]: instantOf(attributes.signingTime),
-        },
-      };
+      const bytes = codec.assemble(prepared.bytes, { signature, certificates, timestamp: testimony[0]?.token }, agent);
+      return artefactOf(codec, bytes, { certificates, ...attributes }, options);
     },
+    finished: finishedEnvelopes(codec, ({ bytes, annotations }, options) => {
+      const { certificates, attributes } = codec.read(bytes);
+      const artefact = artefactOf(codec, bytes, { certificates, ...attributes }, options);
+      return { ...artefact, annotations: { ...annotations, ...artefact.annotations } };
+    }),
     read: (stored) => orMalformed(named(stored) ?? name, stored, () => decode(stored)),
     restates(evidence, prepared, material) {
       if (evidence.format !== name || (evidence.lapses ?? []).length > 0) return false;
@@ -100,6 +97,26 @@ function formatOf(codec: EnvelopeCodec): Format {
       return sameChain(evidence, material) && sameClaims(evidence.claims, claims) && lastsAsLong(evidence, wanted);
     },
     check: checkNotary,
+  };
+}
+
+/** An envelope with what its manifest says of it. */
+function artefactOf(
+  codec: EnvelopeCodec,
+  bytes: Uint8Array,
+  { certificates, signingTime }: { readonly certificates: readonly Uint8Array[]; readonly signingTime: Date },
+  options: SigningOptions,
+): Artefact {
+  return {
+    format: codec.format,
+    mediaType: codec.mediaType,
+    artifactType: NOTATION_SIGNATURE,
+    typedByConfig: !options.artifactManifest,
+    bytes,
+    annotations: {
+      [NOTATION_THUMBPRINTS]: JSON.stringify(certificates.map(thumbprint)),
+      [OCI_CREATED]: instantOf(signingTime),
+    },
   };
 }
 

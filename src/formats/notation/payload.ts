@@ -56,6 +56,17 @@ const tolerated: ReadonlySet<string> = new Set([
   ...["urls", "data", "platform", "artifactType"],
 ]);
 
+/** Members of an image's descriptor, and beside it, that no signature by request has. */
+export function strangeMembers(payload: Uint8Array): readonly string[] {
+  const document = strictly(payload, "the payload", "E_PAYLOAD_MALFORMED", () => {});
+  const parsed = schema.safeParse(document);
+  if (!parsed.success) return ["targetArtifact"];
+  const { targetArtifact, ...others } = parsed.data;
+  return [...Object.keys(others), ...Object.keys(targetArtifact).filter((name) => !ordered.has(name))];
+}
+
+const ordered: ReadonlySet<string> = new Set(["mediaType", "digest", "size", "annotations"]);
+
 /** What a payload claims. @throws E_PAYLOAD_MALFORMED, E_TOO_LARGE. */
 export function decodePayload(bytes: Uint8Array, lapse: Lapse): Claims {
   if (bytes.length > LIMITS.payload) {
