@@ -414,18 +414,26 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
   }
 
   async function verifyWith(args: readonly string[]) {
-    let [out, err] = ["", ""];
-    const terminal = { out: (text: string) => (out += text), err: (text: string) => (err += text), interactive: false };
+    const said = { out: "", err: "" };
+    const terminal = {
+      out(text: string) {
+        said.out += text;
+      },
+      err(text: string) {
+        said.err += text;
+      },
+      interactive: false,
+    };
     const home = temporaryFolder();
     const host = { ...createNodeHost(), env: { PATH: "/usr/bin:/bin" }, homeDirectory: home };
     const all = ["verify", "--output", "json", "--require-reference", "exact", ...args, reference];
     const exit = await runProgram(all, terminal, host);
-    if (exit === 2) return { exit, codes: [], said: out + err };
-    const report = verifyReport.parse(JSON.parse(out));
+    if (exit === 2) return { exit, codes: [], said: said.out + said.err };
+    const report = verifyReport.parse(JSON.parse(said.out));
     const codes = report.images.flatMap(({ signatures }) =>
       signatures.flatMap(({ reasons }) => reasons.map(({ code }) => code)),
     );
-    return { exit, codes, said: out + err };
+    return { exit, codes, said: said.out + said.err };
   }
 
   async function standaloneVerify(fingerprint: string, file: string): Promise<"accepts" | "refuses"> {
