@@ -1,8 +1,8 @@
-import { type Command, Option } from "commander";
 import { CountersignError } from "../model/errors.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
 import type { CompatName } from "../model/policy.ts";
 import { CODE_SIGNING } from "../trust/extensions.ts";
+import type { OptionList } from "./option-list.ts";
 import { type OptionReader, type OptionValues, oneOf, text, texts } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
@@ -18,17 +18,19 @@ export const manifestReaders = {
 };
 export const notationReaders = { expiry: text, userMetadata: texts };
 
-export function addManifestOption(command: Command): Command {
+export function addManifestOption<List extends OptionList>(command: List): List {
   return command.addOption(
-    new Option(
-      "--signature-manifest <form>",
-      "notation: typed by its configuration, for every notation, or by artifactType (default: legacy)",
-    ).choices(MANIFESTS),
+    command
+      .createOption(
+        "--signature-manifest <form>",
+        "notation: typed by its configuration, for every notation, or by artifactType (default: legacy)",
+      )
+      .choices(MANIFESTS),
   );
 }
 
 /** What goes into the bytes that are signed. */
-export function addNotationOptions(command: Command): Command {
+export function addNotationOptions<List extends OptionList>(command: List): List {
   return command
     .option("--expiry <duration>", "notation: how long the signature counts, as 24h, 30d or 1h30m")
     .option("-m, --user-metadata <key=value>", "the same as -a, as notation spells it (repeatable)", list);
@@ -85,12 +87,14 @@ export function durationOf(written: string): number {
 
 export const compatReaders = { compat: text };
 
-export function addCompatOption(command: Command): Command {
+export function addCompatOption<List extends OptionList>(command: List): List {
   return command.addOption(
-    new Option(
-      "--compat <verifier>",
-      "let pass what this verifier lets pass, as docs/differences.md lists it, and nothing else",
-    ).choices(["notation"]),
+    command
+      .createOption(
+        "--compat <verifier>",
+        "let pass what this verifier lets pass, as docs/differences.md lists it, and nothing else",
+      )
+      .choices(["notation"]),
   );
 }
 

@@ -1,4 +1,3 @@
-import { type Command, Option } from "commander";
 import { ALGORITHMS, type Algorithm, isAlgorithm } from "../model/algorithm.ts";
 import type { Certificate } from "../model/certificate.ts";
 import { CountersignError } from "../model/errors.ts";
@@ -14,6 +13,7 @@ import { exactRule, patternRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
 import { addCompatOption, compatOf, compatReaders } from "./notation-options.ts";
+import type { OptionList } from "./option-list.ts";
 import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
 import { addRevocationOptions, loadRevocation, revocationReaders } from "./revocation-options.ts";
 import { addTimestampTrustOptions, loadTimestampTrust, timestampTrustReaders } from "./timestamp-options.ts";
@@ -39,7 +39,7 @@ export const trustReaders = {
   ...compatReaders,
 };
 
-export function addTrustOptions(command: Command): Command {
+export function addTrustOptions<List extends OptionList>(command: List): List {
   command
     .optionsGroup("Trust:")
     .option("--key <source>", "public key: a path, env://NAME or -; any of several counts (repeatable)", list)
@@ -64,7 +64,8 @@ export function addTrustOptions(command: Command): Command {
     .optionsGroup("What else must hold:")
     .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
     .addOption(
-      new Option("--require-reference <how>", "the name inside the signature must be the image's")
+      command
+        .createOption("--require-reference <how>", "the name inside the signature must be the image's")
         .choices(["none", "repository", "exact"])
         .default("none"),
     )

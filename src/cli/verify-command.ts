@@ -1,10 +1,10 @@
-import type { Command } from "commander";
 import { type VerifyRequest, verify } from "../operations/verify.ts";
 import type { Host } from "../platform/host.ts";
 import { verifyText } from "../reports/verify-text.ts";
 import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfVerify } from "./exit.ts";
 import { formatNamesOf } from "./format-names-only.ts";
+import type { OptionList } from "./option-list.ts";
 import { type OptionValues, readOptions, text } from "./option-values.ts";
 import {
   addImageOptions,
@@ -34,7 +34,7 @@ const readers = {
 /** `verify IMAGE…`: one verdict an image, with every signature found and why it counted or not. */
 export const verifyVerb: Verb = {
   name: "verify",
-  define(command: Command): Command {
+  define(command: OptionList): OptionList {
     command.argument(
       "[image...]",
       "references, or repositories with --all or --tags; - reads a list from standard input",
