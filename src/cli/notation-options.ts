@@ -1,6 +1,5 @@
 import { CountersignError } from "../model/errors.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
-import type { CompatName } from "../model/policy.ts";
 import { CODE_SIGNING } from "../trust/extensions.ts";
 import type { OptionList } from "./option-list.ts";
 import { type OptionReader, type OptionValues, oneOf, text, texts } from "./option-values.ts";
@@ -83,23 +82,6 @@ export function durationOf(written: string): number {
   throw new CountersignError("E_USAGE", `--expiry: ${JSON.stringify(written.slice(0, 40))} is no duration`, {
     hint: "write a number and s, m, h, d or w: 24h, 30d, 1h30m",
   });
-}
-
-export const compatReaders = { compat: text };
-
-export function addCompatOption<List extends OptionList>(command: List): List {
-  return command.addOption(
-    command
-      .createOption(
-        "--compat <verifier>",
-        "let pass what this verifier lets pass, as docs/differences.md lists it, and nothing else",
-      )
-      .choices(["notation"]),
-  );
-}
-
-export function compatOf({ compat }: OptionValues<typeof compatReaders>): readonly CompatName[] {
-  return compat === "notation" ? ["notation"] : [];
 }
 
 function list(value: string, before: string[] | undefined): string[] {

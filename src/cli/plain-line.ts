@@ -22,10 +22,7 @@ const FLAGS = /^(?:(-[A-Za-z]), )?(--[a-z][a-z0-9-]*)(?: (<[^<>.]+>))?$/;
  */
 export function readPlainLine(define: (list: OptionList) => unknown, words: readonly string[]): PlainLine | undefined {
   const known = spellings(optionsOf(define));
-  const options: Record<string, unknown> = {};
-  for (const { name, option } of known.values()) {
-    if (option.defaultValue !== undefined) options[name] = option.defaultValue;
-  }
+  const given: (readonly [Spelled, string | undefined])[] = [];
   const images: string[] = [];
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? "";
@@ -36,23 +33,35 @@ export function readPlainLine(define: (list: OptionList) => unknown, words: read
     if (word === "--") {
       const rest = words.slice(at + 1);
       if (rest.some(isDashed)) return undefined;
-      return { images: [...images, ...rest], options };
+      images.push(...rest);
+      break;
     }
     const end = word.startsWith("--") ? word.indexOf("=") : -1;
     const found = known.get(end < 0 ? word : word.slice(0, end));
     if (found === undefined || (end >= 0 && !found.takesValue)) return undefined;
-    if (!found.takesValue) {
-      options[found.name] = true;
-      continue;
-    }
-    if (end < 0) at += 1;
+    if (end < 0 && found.takesValue) at += 1;
     const value = end < 0 ? words[at] : word.slice(end + 1);
-    if (value === undefined || (end < 0 && isDashed(value))) return undefined;
-    const { argChoices, parseArg } = found.option;
-    if (argChoices !== undefined && !argChoices.includes(value)) return undefined;
-    options[found.name] = parseArg === undefined ? value : parseArg(value, options[found.name] as never);
+    if (found.takesValue && (value === undefined || (end < 0 && isDashed(value)))) return undefined;
+    if (found.option.argChoices?.includes(value ?? "") === false) return undefined;
+    given.push([found, value]);
   }
-  return { images, options };
+  return { images, options: valuesOf(known, given) };
+}
+
+/** Only when the whole line is plain: what a reader refuses is not said of a line that asks for help behind it. */
+function valuesOf(
+  known: ReadonlyMap<string, Spelled>,
+  given: readonly (readonly [Spelled, string | undefined])[],
+): PlainLine["options"] {
+  const options: Record<string, unknown> = {};
+  for (const { name, option } of known.values()) {
+    if (option.defaultValue !== undefined) options[name] = option.defaultValue;
+  }
+  for (const [{ name, takesValue, option }, value = ""] of given) {
+    const read = option.parseArg ?? ((text: string) => text);
+    options[name] = takesValue ? read(value, options[name] as never) : true;
+  }
+  return options;
 }
 
 /** What commander might take for an option, whatever stands before it. */

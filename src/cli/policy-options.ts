@@ -5,7 +5,7 @@ import type { RevocationCheck } from "../model/policy.ts";
 import type { RequirementByRepository } from "../operations/verify.ts";
 import type { Host } from "../platform/host.ts";
 import { annotationsOf } from "./arguments.ts";
-import { compatOf, type compatReaders } from "./notation-options.ts";
+import { compatOf, type compatReaders } from "./compat-option.ts";
 import type { OptionList } from "./option-list.ts";
 import { type OptionValues, text } from "./option-values.ts";
 

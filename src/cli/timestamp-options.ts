@@ -5,8 +5,6 @@ import type { TimestampTrust } from "../model/policy.ts";
 import type { Witnessing } from "../operations/store-signature.ts";
 import type { Host } from "../platform/host.ts";
 import { readKeyMaterial } from "../signers/key-source.ts";
-import { parseCertificates } from "../trust/certificate.ts";
-import { isSelfIssued } from "../trust/path-building.ts";
 import { about } from "./about.ts";
 import type { OptionList } from "./option-list.ts";
 import { number, type OptionValues, switched, text, texts } from "./option-values.ts";
@@ -56,6 +54,7 @@ export async function loadTimestampTrust(
       hint: "name whose time stamps count: --timestamp-roots FILE",
     });
   }
+  const { isSelfIssued } = await import("../trust/path-building.ts");
   const anchors = [...roots, ...chains.filter(isSelfIssued)];
   const [last] = chains.slice(-1);
   // As with cosign, a chain that ends below its root is trusted from its end.
@@ -73,6 +72,8 @@ async function certificates(
   sources: readonly string[] = [],
   name: string,
 ): Promise<readonly Certificate[]> {
+  if (sources.length === 0) return [];
+  const { parseCertificates } = await import("../trust/certificate.ts");
   const read = sources.map(async (source) => {
     const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
     return about(`${name} ${label}`, async () => parseCertificates(bytes));

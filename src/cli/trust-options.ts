@@ -6,13 +6,11 @@ import type { Authority, IdentityRule, Requirement, TextRule, Trust } from "../m
 import type { PublicKey } from "../model/signature.ts";
 import type { Host } from "../platform/host.ts";
 import { readKeyMaterial } from "../signers/key-source.ts";
-import { parseCertificates } from "../trust/certificate.ts";
-import { normalizeFingerprint } from "../trust/identities.ts";
-import { parsePublicKey } from "../trust/public-keys.ts";
+import { readPublicKeyPem } from "../trust/describe-key.ts";
 import { exactRule, patternRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
-import { addCompatOption, compatOf, compatReaders } from "./notation-options.ts";
+import { addCompatOption, compatOf, compatReaders } from "./compat-option.ts";
 import type { OptionList } from "./option-list.ts";
 import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
 import { addRevocationOptions, loadRevocation, revocationReaders } from "./revocation-options.ts";
@@ -143,10 +141,15 @@ const besidePolicy: ReadonlySet<string> = new Set([
 
 async function publicKey(host: Host, source: string): Promise<PublicKey> {
   const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
-  return about(`--key ${label}`, async () => parsePublicKey(bytes));
+  return about(
+    `--key ${label}`,
+    async () => readPublicKeyPem(bytes) ?? (await import("../trust/public-keys.ts")).parsePublicKey(bytes),
+  );
 }
 
 async function certificates(host: Host, sources: readonly string[], flag: string): Promise<readonly Certificate[]> {
+  if (sources.length === 0) return [];
+  const { parseCertificates } = await import("../trust/certificate.ts");
   const read = await Promise.all(
     sources.map(async (source) => {
       const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
@@ -165,7 +168,8 @@ async function identityRule(options: TrustOptions): Promise<IdentityRule | undef
     options.certificateOidcIssuerRegexp,
   );
   const given = options.certificateFingerprint;
-  const fingerprint = given === undefined ? undefined : normalizeFingerprint(given);
+  const fingerprint =
+    given === undefined ? undefined : (await import("../trust/identities.ts")).normalizeFingerprint(given);
   const rules = { name, subject, issuer, fingerprint };
   return Object.values(rules).some((rule) => rule !== undefined) ? rules : undefined;
 }

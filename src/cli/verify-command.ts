@@ -61,7 +61,7 @@ export const verifyVerb: Verb = {
     const options = readOptions(readers, raw);
     const session = await openSession(options, terminal, {
       ...{ verb: "verified", actions: "pull", images, host: world },
-      whileWaiting: () => import("../formats/core-formats.ts"),
+      whileWaiting: () => import("../operations/judge-image.ts"),
     });
     const { requirement, warnings } = await loadTrust(session.host, options);
     const formats = options.format === undefined ? undefined : formatNamesOf(options.format);
