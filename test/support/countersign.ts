@@ -31,7 +31,8 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", ".
 let folder: string | undefined;
 
 function home(): string {
-  folder ??= temporaryFolder();
+  // Gone where an earlier file of this worker made it.
+  if (folder === undefined || !existsSync(folder)) folder = temporaryFolder();
   return folder;
 }
 

@@ -6,20 +6,22 @@ import { pkiReport } from "../../../src/reports/pki-report.ts";
 import { parseCertificates } from "../../../src/trust/certificate.ts";
 import { NOW } from "../../trust/support/pki.ts";
 import { createMachine } from "../support/machine.ts";
-import { initialised, secret } from "./support.ts";
+import { copyOf, initialised, secret } from "./support.ts";
 
 const machine = createMachine({ PKI: secret });
 const epoch = String(Math.floor(NOW.getTime() / 1000));
 const pass = ["--passphrase", "env://PKI"];
 
-async function withLeaves(...flags: readonly string[]): Promise<string> {
-  const folder = await initialised(machine, ...flags);
-  for (const name of ["good", "bad"]) {
-    const san = `uri:https://ci.example.com/${name}`;
-    const run = await machine.run(["pki", "issue", folder, name, "--san", san, "--plain-leaf-key", ...pass]);
-    expect(run.exit, run.stderr).toBe(0);
-  }
-  return folder;
+function withLeaves(...flags: readonly string[]): Promise<string> {
+  return copyOf(machine, ["leaves", ...flags], async () => {
+    const folder = await initialised(machine, ...flags);
+    for (const name of ["good", "bad"]) {
+      const san = `uri:https://ci.example.com/${name}`;
+      const run = await machine.run(["pki", "issue", folder, name, "--san", san, "--plain-leaf-key", ...pass]);
+      expect(run.exit, run.stderr).toBe(0);
+    }
+    return folder;
+  });
 }
 
 function serialOf(folder: string, name: string): string {

@@ -1,6 +1,15 @@
-/** countersign by the command lines that mirror those of cosign.ts. Keys, certificates and roots are PEM text. */
+/**
+ * countersign by the command lines that mirror those of cosign.ts. Keys, certificates and roots are PEM text. The program runs in
+ * this process unless it is told otherwise: starting the bundle takes longer than all that most of these lines do. That the
+ * bundle does the same is shown by the tests that call `runCountersign`.
+ */
+import { runProgram } from "../../../src/cli/program.ts";
+import type { Host } from "../../../src/platform/host.ts";
+import { runCommand } from "../../../src/platform/node-command.ts";
+import { createNodeHost } from "../../../src/platform/node-host.ts";
 import type { SignReport, VerifyReport } from "../../../src/reports/report.ts";
 import { type CountersignRun, fileOf, runCountersign } from "../../support/countersign.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 import type { CosignFormat } from "./cosign.ts";
 
 export interface HereSign {
@@ -13,6 +22,8 @@ export interface HereSign {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Starts the bundle, in a process of its own. */
+  readonly ownProcess?: boolean;
 }
 
 export interface HereRun<Report> extends CountersignRun {
@@ -21,7 +32,8 @@ export interface HereRun<Report> extends CountersignRun {
 
 /** `countersign sign`, its report as JSON. */
 export async function signHere(options: HereSign): Promise<HereRun<SignReport>> {
-  const done = await runCountersign(
+  const runIt = options.ownProcess ? runCountersign : runHere;
+  const done = await runIt(
     [
       "sign",
       ...["--output", "json", "--format", options.formats.join(",")],
@@ -48,7 +60,7 @@ export interface HereVerify {
 
 /** `countersign verify`, its report as JSON. */
 export async function verifyHere(options: HereVerify): Promise<HereRun<VerifyReport>> {
-  const done = await runCountersign([
+  const done = await runHere([
     "verify",
     ...["--output", "json"],
     ...trustFlags(options.trust),
@@ -57,6 +69,39 @@ export async function verifyHere(options: HereVerify): Promise<HereRun<VerifyRep
     ...options.images,
   ]);
   return withReport(done);
+}
+
+/** In this process, unless another program than that of src/ is to be tested. */
+const runHere: typeof runInProcess = (args, options) =>
+  process.env["COUNTERSIGN_PROGRAM"] ? runCountersign(args, options) : runInProcess(args, options);
+
+/** The command line in this process, with the same environment as `runCountersign` gives; the folder it works in is this process's. */
+async function runInProcess(
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>> | undefined } = {},
+): Promise<CountersignRun> {
+  const home = temporaryFolder();
+  const env = { PATH: "/usr/bin:/bin", HOME: home, ...options.env };
+  const host: Host = {
+    ...createNodeHost(),
+    env,
+    run: (command) => runCommand(command, env),
+    homeDirectory: env.HOME,
+    readStdin: async () => new Uint8Array(),
+  };
+  const printed = { out: "", err: "" };
+  const terminal = {
+    out(text: string) {
+      printed.out += text;
+    },
+    err(text: string) {
+      printed.err += text;
+    },
+    interactive: false,
+  };
+  const exitCode = await runProgram(args, terminal, host);
+  const { out: stdout, err: stderr } = printed;
+  return { exitCode, stdout, stderr, json: () => JSON.parse(stdout) as unknown };
 }
 
 /** The verdicts of a verification, in the order of the images, each with the codes of its refused signatures. */

@@ -42,7 +42,7 @@ let source: string | undefined;
 
 /** A repository of what users run: the makefile, and the program under test. */
 function submoduleSource(): string {
-  if (source !== undefined) return source;
+  if (source !== undefined && existsSync(source)) return source;
   source = temporaryFolder();
   cpSync(join(root, "make"), join(source, "make"), { recursive: true });
   cpSync(dirname(countersignProgram()), join(source, "dist"), { recursive: true });
