@@ -100,6 +100,27 @@ const trust = (prefix) => {
   ]);
 };
 
+/** A policy in place of saying whom to trust. */
+const policies = {
+  policy: {
+    description:
+      "A policy.json of podman's kind or a Notary trust policy, in place of the inputs that say whom to trust: a path, or env://NAME " +
+      "for a variable of type file, which merge requests cannot change.",
+    default: "unset",
+    flag: ["--policy", "source"],
+  },
+  "trust-policy": {
+    description: "A Notary trust policy in place of those inputs, written as policy is; goes with trust-store.",
+    default: "unset",
+    flag: ["--trust-policy", "source"],
+  },
+  "trust-store": {
+    description: "The folder with its trust stores: x509/TYPE/NAME/FILE.",
+    default: "unset",
+    flag: ["--trust-store", "text"],
+  },
+};
+
 /** A key and its certificates. `prefix`: of flags and inputs. */
 const signer = (prefix, key) => ({
   [key]: {
@@ -165,8 +186,16 @@ export const JOBS = {
     },
   },
   verify: {
-    summary: "Verifies images by key or by certificate authority; the job fails unless every image is trusted.",
-    inputs: { ...job("verify", "test"), ...images("Images to verify"), ...trust(""), ...recursive, ...common },
+    summary:
+      "Verifies images by key, by certificate authority or by a policy; the job fails unless every image is trusted.",
+    inputs: {
+      ...job("verify", "test"),
+      ...images("Images to verify"),
+      ...trust(""),
+      ...policies,
+      ...recursive,
+      ...common,
+    },
   },
   promote: {
     summary:
@@ -183,6 +212,7 @@ export const JOBS = {
       },
       ...images("SOURCE DESTINATION, the destination with its tag"),
       ...trust(""),
+      ...policies,
       ...trust("destination-"),
       resign: {
         description: "Sign again at the destination, by the inputs that begin with resign-.",

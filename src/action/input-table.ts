@@ -70,6 +70,9 @@ export const INPUTS = {
   "certificate-oidc-issuer-regexp": { kind: "text", commands: judging },
   "require-reference": { kind: "text", commands: judging },
   "allow-algorithms": { kind: "text", commands: judging },
+  policy: { kind: "text", commands: judging },
+  "trust-policy": { kind: "text", commands: judging },
+  "trust-store": { kind: "text", commands: judging },
 
   "destination-key": { kind: "materials", commands: promoting },
   "destination-ca-roots": { kind: "materials", commands: promoting },

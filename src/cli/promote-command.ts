@@ -1,35 +1,21 @@
 import type { Command } from "commander";
-import { ALGORITHMS, isAlgorithm } from "../model/algorithm.ts";
-import { CountersignError, isCountersignError } from "../model/errors.ts";
+import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { promote } from "../operations/promote.ts";
-import type { EndTrust, Resigning } from "../operations/promotion.ts";
+import type { EndTrust } from "../operations/promotion.ts";
 import { type Pair, parsePairs } from "../operations/promotion-pairs.ts";
 import type { Host } from "../platform/host.ts";
 import { promoteText } from "../reports/promote-text.ts";
 import { about } from "./about.ts";
-import { annotationsOf } from "./arguments.ts";
 import { exitOfPromote } from "./exit.ts";
-import { formatsOf } from "./format-names.ts";
 import { formatNamesOf } from "./format-names-only.ts";
-import {
-  addManifestOption,
-  addNotationOptions,
-  manifestReaders,
-  notationReaders,
-  notationSigning,
-  purposeOf,
-} from "./notation-options.ts";
-import { addOpenPgpOptions, openPgpReaders, openPgpRemarks, openPgpSigning } from "./openpgp-options.ts";
-import { number, type OptionValues, readOptions, switched, text, texts } from "./option-values.ts";
+import { number, type OptionValues, readOptions, switched, text } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import { addPolicyOptions, policyReaders } from "./policy-options.ts";
-import { addPrefixedOptions, givenPrefixed, readPrefixedOptions, refuseStray } from "./prefixed-options.ts";
+import { addPrefixedOptions, givenPrefixed, readPrefixedOptions } from "./prefixed-options.ts";
+import { addResignOptions, loadResigning } from "./resign-options.ts";
 import { openTwoSessions } from "./session.ts";
-import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
-import { loadSigner } from "./signing-material.ts";
-import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
 import { addTrustOptions, trustReaders } from "./trust-options.ts";
 import type { Verb } from "./verb.ts";
 import { loadTrust } from "./verify-command.ts";
@@ -48,19 +34,6 @@ const readers = {
   destinationUsername: text,
   destinationPassword: text,
   destinationToken: text,
-};
-
-const resignReaders = {
-  ...signerReaders,
-  ...timestampReaders,
-  ...manifestReaders,
-  ...notationReaders,
-  ...openPgpReaders,
-  format: text,
-  signingAlgorithm: text,
-  signContainerIdentity: text,
-  embedChain: switched,
-  annotation: texts,
 };
 
 /** `promote SOURCE DESTINATION`: verify, copy with all that hangs on it, sign anew if asked, verify again, then move the tag. */
@@ -132,20 +105,6 @@ export const promoteVerb: Verb = {
   },
 };
 
-function addResignOptions(command: Command): Command {
-  addKeyOptions(command)
-    .option("--format <names>", "cosign, bundle, notation, notation-cose, openpgp; several by comma (default: cosign)")
-    .option("--signing-algorithm <name>", "instead of what verifiers expect by default")
-    .option("--annotation <key=value>", "signed beside the digest (repeatable)", (value, before?: string[]) => [
-      ...(before ?? []),
-      value,
-    ])
-    .option("--sign-container-identity <name>", "cosign: stands for the repository in what is signed")
-    .option("--embed-chain", "bundle: put the issuers into the bundle; cosign 3.1.2 refuses such bundles");
-  addManifestOption(addNotationOptions(addOpenPgpOptions(command)));
-  return addTimestampOptions(addSignerOptions(command));
-}
-
 /** @throws E_USAGE unless there are a source and a destination, or a list in place of both. */
 function namedPair([source, destination, ...others]: readonly string[], list: string | undefined): readonly Pair[] {
   if (source === undefined && list !== undefined) return [];
@@ -191,58 +150,6 @@ async function loadDestination(
   const options = readPrefixedOptions(endReaders, "destination", raw);
   const { trust, warnings } = await about("trust at the destination", () => loadEnd(host, options));
   return { trust, warnings: warnings.map((warning) => `at the destination: ${warning}`) };
-}
-
-async function loadResigning(
-  host: Host,
-  raw: unknown,
-  wanted: boolean,
-): Promise<{ readonly resigning: Resigning | undefined; readonly warnings: readonly string[] }> {
-  if (!wanted) {
-    refuseStray(
-      givenPrefixed("resign", addResignOptions, raw),
-      "--resign",
-      "add --resign to sign at the destination, or leave it out",
-    );
-    return { resigning: undefined, warnings: [] };
-  }
-  const options = readPrefixedOptions(resignReaders, "resign", raw);
-  return within("--resign", async () => {
-    const formats = formatsOf(options.format ?? "cosign");
-    const annotations = annotationsOf([...(options.annotation ?? []), ...(options.userMetadata ?? [])]);
-    const notation = notationSigning(options, formats);
-    const algorithm = options.signingAlgorithm;
-    if (algorithm !== undefined && !isAlgorithm(algorithm)) {
-      throw new CountersignError("E_USAGE", `${JSON.stringify(algorithm)} is no algorithm`, {
-        hint: `name one of ${ALGORITHMS.join(", ")}`,
-      });
-    }
-    const { witnessing, warnings: unpinned } = await loadWitnessing(host, options);
-    const openPgp = openPgpSigning(options, formats);
-    const { signer, warnings } = await loadSigner(host, options, algorithm, purposeOf(formats));
-    const remarks = signer.envelopes === undefined ? openPgpRemarks(await signer.describe(), formats, options) : [];
-    const { signContainerIdentity: identity, embedChain } = options;
-    return {
-      resigning: {
-        signer,
-        formats,
-        options: { annotations, algorithm, identity, embedChain, ...notation, ...openPgp },
-        witnessing,
-      },
-      warnings: [...warnings, ...unpinned, ...remarks],
-    };
-  });
-}
-
-/** As `about`, for what may also fail elsewhere: the exit status stays. */
-async function within<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!isCountersignError(error)) throw error;
-    const { code, message, hint, cause, exit, retry } = error;
-    throw new CountersignError(code, `${what}: ${message}`, { hint, cause, exit, retry });
-  }
 }
 
 const examples = `

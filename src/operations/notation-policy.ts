@@ -64,12 +64,14 @@ function scopeOf(reference: Reference, scope: string | undefined): string {
 /** notation's own rules for what may stand in a store (trust-store-trust-policy.md, "Trust store"). */
 async function readStore(host: Host, folder: string, store: StoreName): Promise<readonly Certificate[]> {
   const place = path.join(folder, "x509", store.type, store.name);
+  await refuseLink(host, store, place);
   const names = [...(await host.files.list(place))].sort();
   if (names.length === 0) throw refused(store, `there is no certificate in ${place}`);
   if (names.length > LIMITS.storeFiles) throw refused(store, `${place} holds more than ${LIMITS.storeFiles} files`);
   const read = await Promise.all(
     names.map(async (name) => {
       const file = path.join(place, name);
+      await refuseLink(host, store, file);
       const certificates = parseNamed(file, await host.files.read(file, LIMITS.certificateFile));
       const stray = certificates.find((certificate) => !mayStand(store, certificate));
       if (stray !== undefined) throw refused(store, `${file}: ${stray.subject.text} is ${wanted(store)}`);
@@ -77,6 +79,10 @@ async function readStore(host: Host, folder: string, store: StoreName): Promise<
     }),
   );
   return read.flat();
+}
+
+async function refuseLink(host: Host, store: StoreName, place: string): Promise<void> {
+  if (await host.files.isLink(place)) throw refused(store, `${place} is a symbolic link`);
 }
 
 function mayStand({ type }: StoreName, certificate: Certificate): boolean {
@@ -99,6 +105,6 @@ function parseNamed(file: string, bytes: Uint8Array): readonly Certificate[] {
 
 function refused(store: StoreName, why: string): CountersignError {
   return new CountersignError("E_POLICY_INVALID", `the trust store ${keyOf(store)} cannot be used: ${why}`, {
-    hint: "keep certificates alone under --trust-store, as x509/TYPE/NAME/FILE",
+    hint: "keep certificates alone under --trust-store, as x509/TYPE/NAME/FILE, none of them a link",
   });
 }

@@ -24,6 +24,8 @@ export interface Files {
   exists(path: string): Promise<boolean>;
   /** Names in a folder; an absent folder has none. */
   list(path: string): Promise<readonly string[]>;
+  /** Whether the name itself is a symbolic link, wherever it leads; what is absent is none. */
+  isLink(path: string): Promise<boolean>;
   /** Written whole beside its place, then renamed into it. `exclusive`: E_FILE_EXISTS when it is there already. Makes parent folders. */
   write(
     path: string,

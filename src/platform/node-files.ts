@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CountersignError, isCountersignError } from "../model/errors.ts";
 import { causeCode } from "./faults.ts";
@@ -29,6 +29,15 @@ export function createNodeFiles(randomName: () => string): Files {
         if (causeCode(cause) === "ENOENT") return [];
         throw unreadable(path, cause);
       });
+    },
+    async isLink(path) {
+      return lstat(path).then(
+        (found) => found.isSymbolicLink(),
+        (cause: unknown) => {
+          if (["ENOENT", "ENOTDIR"].includes(causeCode(cause))) return false;
+          throw unreadable(path, cause);
+        },
+      );
     },
     async size(path) {
       return stat(path).then(

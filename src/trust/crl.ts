@@ -18,6 +18,7 @@ import {
   only,
   required,
   sequence,
+  serialNumber,
   smallInteger,
   TAG,
   time,
@@ -125,10 +126,10 @@ function readEntry(entry: Element): [string, Revocation] {
   const unknown = extensions.find(({ oid, critical }) => critical && oid !== REASON_CODE && oid !== INVALIDITY_DATE);
   if (unknown !== undefined)
     throw new MalformedDer(`an entry has the critical extension ${unknown.oid}, which is not supported`);
-  const hex = integerBytes(serial, "serial number")
-    .toString("hex")
-    .replace(/^00(?=.)/, "");
-  return [hex, { at: time(at, "time of revocation"), invalidityDate: invalidityDate(extensions) }];
+  return [
+    serialNumber(serial, "serial number"),
+    { at: time(at, "time of revocation"), invalidityDate: invalidityDate(extensions) },
+  ];
 }
 
 export function invalidityDate(extensions: RevocationList["extensions"]): Date | undefined {

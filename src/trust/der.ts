@@ -82,6 +82,13 @@ export function integerBytes(element: Element | undefined, what: string): Buffer
   return value;
 }
 
+/** A serial number in hex, without the octet that only keeps it positive. */
+export function serialNumber(element: Element | undefined, what: string): string {
+  return integerBytes(element, what)
+    .toString("hex")
+    .replace(/^00(?=.)/, "");
+}
+
 /** A small non-negative INTEGER (counts, versions, path lengths); `bytes` for one of an IMPLICIT tag. */
 export function smallInteger(bytes: Uint8Array, what: string): number {
   const [first] = bytes;

@@ -10,7 +10,6 @@ import {
   type Element,
   encodingOf,
   inside,
-  integerBytes,
   isContext,
   MalformedDer,
   octets,
@@ -18,6 +17,7 @@ import {
   only,
   required,
   sequence,
+  serialNumber,
   smallInteger,
   TAG,
   time,
@@ -172,11 +172,8 @@ function isAbout(id: Element | undefined, certificate: Certificate, issuer: Cert
   const [algorithm, name, key, serial] = sequence(id, "certificate identifier");
   const hash = hashes[oid(sequence(algorithm, "hash algorithm")[0], "hash algorithm")];
   if (hash === undefined) return false;
-  const number = integerBytes(serial, "serial number")
-    .toString("hex")
-    .replace(/^00(?=.)/, "");
   return (
-    number === certificate.serial &&
+    serialNumber(serial, "serial number") === certificate.serial &&
     octets(name, "issuer's name").equals(createHash(hash).update(issuer.subject.der).digest()) &&
     octets(key, "issuer's key").equals(createHash(hash).update(keyBits(issuer)).digest())
   );

@@ -19,6 +19,7 @@ import {
   only,
   required,
   sequence,
+  serialNumber,
   smallInteger,
   TAG,
 } from "./der.ts";
@@ -120,9 +121,7 @@ function readIdentifier(found: Element, what: string): SignerInfo["identifier"] 
   return {
     kind: "issuer",
     issuer: encodingOf(required(issuer, `issuer of the signer of ${what}`)),
-    serial: integerBytes(serial, `serial number of the signer of ${what}`)
-      .toString("hex")
-      .replace(/^00(?=.)/, ""),
+    serial: serialNumber(serial, `serial number of the signer of ${what}`),
   };
 }
 

@@ -94,6 +94,15 @@ describe("the command line that inputs make", () => {
     expect(() => lineOf("sign", { key: "old.key\nnew.key" })).toThrow("key takes one line");
   });
 
+  it.each(["verify", "promote"] as const)("names a policy and its trust stores by their paths: %s", (command) => {
+    const given = { policy: "policy.json", "trust-policy": "trustpolicy.json", "trust-store": "truststore" };
+    expect(lineOf(command, given).args.slice(1, 4)).toEqual([
+      "--policy=policy.json",
+      "--trust-policy=trustpolicy.json",
+      "--trust-store=truststore",
+    ]);
+  });
+
   it("has no flag but those of its inputs, whatever they hold", () => {
     const value = fc.string({ unit: "grapheme" }).filter((text) => !/[\r\n]/.test(text));
     fc.assert(

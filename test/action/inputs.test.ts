@@ -147,6 +147,7 @@ describe("an input that cannot be meant", () => {
 
   it.each([
     ["sign", "ca-roots"],
+    ["sign", "policy"],
     ["verify", "passphrase"],
     ["attach", "key"],
     ["setup", "image"],

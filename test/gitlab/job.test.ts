@@ -116,7 +116,7 @@ describe("a job of the templates", () => {
     expect(toldBy(await job("verify", { "images-file": "built.txt" })).args.at(-1)).toBe("--images=built.txt");
   });
 
-  it.each(["images", "certificate-identity", "ca-roots", "key", "extra-args", "program"])(
+  it.each(["images", "certificate-identity", "ca-roots", "key", "policy", "trust-store", "extra-args", "program"])(
     "refuses %s when it is empty, as a variable that is not set makes it: no rule vanishes",
     async (input) => {
       const done = await job("verify", { images: "a", [input]: " \n" });
@@ -178,6 +178,25 @@ describe("a promotion", () => {
       ...["--destination-username", "robot", "--destination-password", "env://PROD_PASSWORD"],
     ]);
     expect(done.stdout + done.stderr).not.toContain("secret");
+  });
+});
+
+describe("a policy", () => {
+  it.each([
+    ["verify", "r.example.com/a:1"],
+    ["promote", "r.example.com/a:1 r.example.com/b:1"],
+  ])("goes to %s as a path: of a file, or of a variable of type file", async (verb, images) => {
+    const file = path.join(folder, "POLICY");
+    writeFileSync(file, "{}");
+    const policy = ["--policy", file];
+    expect(toldBy(await job(verb, { images, policy: "env://POLICY" }, { POLICY: file })).args.slice(1, 3)).toEqual(
+      policy,
+    );
+    expect(toldBy(await job(verb, { images, policy: file })).args.slice(1, 3)).toEqual(policy);
+    const notary = { "trust-policy": "trustpolicy.json", "trust-store": "truststore" };
+    expect(toldBy(await job(verb, { images, ...notary })).args.slice(1, 5)).toEqual([
+      ...["--trust-policy", "trustpolicy.json", "--trust-store", "truststore"],
+    ]);
   });
 });
 

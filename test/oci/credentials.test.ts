@@ -36,6 +36,7 @@ function world({ files = {}, env = {}, helpers = {}, explicit }: World) {
       },
       exists: async (path) => path in files,
       list: async () => [],
+      isLink: async () => false,
       write: async () => {},
       remove: async () => {},
     },

@@ -42,6 +42,7 @@ function simulation(hooks: { readonly sleep?: () => void; readonly remove?: (pat
       },
       exists: async (path) => stored.has(path),
       list: async () => [...stored.keys()],
+      isLink: async () => false,
     },
   };
   return { host, stored, removed, leave: (token: string) => stored.set(PATH, new TextEncoder().encode(token)) };

@@ -24,6 +24,7 @@ export function hostWith(given: {
       },
       exists: async (path) => given.files?.[path] !== undefined,
       list: absent,
+      isLink: absent,
       write: absent,
       remove: absent,
     },
