@@ -6,12 +6,14 @@ import { promote } from "../operations/promote.ts";
 import type { EndTrust, Resigning } from "../operations/promotion.ts";
 import { type Pair, parsePairs } from "../operations/promotion-pairs.ts";
 import type { Host } from "../platform/host.ts";
+import type { PolicyEntry } from "../policies/containers/entry.ts";
 import { promoteText } from "../reports/promote-text.ts";
 import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
 import { exitOfPromote } from "./exit.ts";
 import { formatsOf } from "./format-names.ts";
 import { formatNamesOf } from "./format-names-only.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import {
   addManifestOption,
   addNotationOptions,
@@ -25,8 +27,9 @@ import { number, type OptionValues, readOptions, switched, text, texts } from ".
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import { addPolicyOptions, policyReaders } from "./policy-options.ts";
+import { addPolicyOutput, checkPolicyOutput, writePolicyOutput } from "./policy-output.ts";
 import { addPrefixedOptions, givenPrefixed, readPrefixedOptions, refuseStray } from "./prefixed-options.ts";
-import { openTwoSessions } from "./session.ts";
+import { type OpenSession, openTwoSessions } from "./session.ts";
 import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
 import { loadSigner } from "./signing-material.ts";
 import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
@@ -39,6 +42,7 @@ const readers = {
   ...outputReaders,
   ...trustReaders,
   ...policyReaders,
+  ...lookasideReaders,
   format: text,
   images: text,
   recursive: switched,
@@ -48,6 +52,10 @@ const readers = {
   destinationUsername: text,
   destinationPassword: text,
   destinationToken: text,
+  destinationLookaside: text,
+  destinationLookasideStaging: text,
+  destinationRegistriesD: text,
+  writeDestinationPolicy: text,
 };
 
 const resignReaders = {
@@ -91,6 +99,13 @@ export const promoteVerb: Verb = {
       .optionsGroup("Signing for the destination (--resign):")
       .option("--resign", "sign what was copied, at the destination, before it is verified there");
     addPrefixedOptions(command, "resign", addResignOptions);
+    addLookasideOptions(command, { writes: false });
+    addPrefixedOptions(command, "destination", (to) => addLookasideOptions(to, { writes: true }));
+    addPolicyOutput(
+      command,
+      "write-destination-policy",
+      "add to this policy.json, or begin it with, what makes podman accept the OpenPGP signatures at the destination",
+    );
     addRegistryOptions(command)
       .option("--destination-username <name>", "user of the registry that the first destination names")
       .option("--destination-password <source>", "its password: env://NAME, a file, or - for standard input")
@@ -109,6 +124,8 @@ export const promoteVerb: Verb = {
     });
     const { host } = source;
     await checkReportPlace(options.report, host);
+    await checkPolicyOutput("--write-destination-policy", options.writeDestinationPolicy, host);
+    const entries: PolicyEntry[] = [];
     const pairs = [...named, ...(await listedPairs(host, options.images))];
     if (pairs.length === 0)
       throw new CountersignError("E_USAGE", "the list names no image", {
@@ -117,7 +134,7 @@ export const promoteVerb: Verb = {
     const from = await loadEnd(host, options);
     const other = await loadDestination(host, raw);
     const resigning = await loadResigning(host, raw, options.resign ?? false);
-    const report = await source.finish(() =>
+    const promoted = await finishBoth(source, destination, () =>
       promote(source, destination, {
         pairs,
         source: from.trust,
@@ -125,12 +142,21 @@ export const promoteVerb: Verb = {
         resigning: resigning.resigning,
         recursive: options.recursive ?? false,
         dryRun: options.dryRun ?? false,
+        onPolicyEntry: (entry) => entries.push(entry),
         warnings: [...from.warnings, ...other.warnings, ...resigning.warnings],
       }),
     );
+    const path = options.dryRun ? undefined : options.writeDestinationPolicy;
+    const remarks = await writePolicyOutput(path, entries, host);
+    const report = { ...promoted, warnings: [...promoted.warnings, ...remarks] };
     return emit(report, promoteText, exitOfPromote(report), options, host, terminal);
   },
 };
+
+/** Lets go of what either end has open. */
+function finishBoth<T>(source: OpenSession, destination: OpenSession, work: () => Promise<T>): Promise<T> {
+  return source.finish(() => destination.finish(work));
+}
 
 function addResignOptions(command: Command): Command {
   addKeyOptions(command)
