@@ -285,6 +285,10 @@ Examples:
   $ countersign promote --key staging.pub --resign --resign-key env://PROD_KEY --destination-key prod.pub \\
       registry.example.com/staging/app:1.2 registry.example.com/prod/app:1.2
 
+  Signed for podman: what the lookaside has comes along, if the policy of production will take it; docs/promote.md has more:
+  $ countersign promote --gpg-key release.asc --registries-d registries.d --destination-policy prod-policy.json \\
+      registry.example.com/staging/app:1.2 registry.example.com/prod/app:1.2
+
   Many at once, first as a plan:
   $ countersign promote --key cosign.pub --images release.txt --dry-run
 

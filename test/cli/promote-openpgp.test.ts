@@ -103,6 +103,28 @@ describe("promotion of an image that is signed by OpenPGP", () => {
     expect(readFileSync(path.join(folder, "signature-1"))).toEqual(before);
   });
 
+  it("carries those of every image of an index, and of two tags of it in one run", async () => {
+    const platforms = ["amd64", "arm64"].map((architecture) => ({ os: "linux", architecture }));
+    const index = await world.push(`staging${images}/index`, { tag: "1", platforms, seed: `index ${images}` });
+    world.registry.storage.getOrCreate(`staging${images}/index`).tags.set("2", index.digest);
+    const at = (place: string, tag: number) => `${world.host}/${place}${images}/index:${tag}`;
+    const key = ["--format", "openpgp", "--key", world.secrets.release, "--registries-d", world.registriesD];
+    expect((await world.run(["sign", "-r", ...key, at("staging", 1), at("staging", 2)])).exit).toBe(0);
+    const list = world.file(
+      `pairs-${images}`,
+      [1, 2].map((tag) => `${at("staging", tag)} ${at("prod", tag)}\n`).join(""),
+    );
+    const policy = path.join(temporaryFolder(), "policy.json");
+    const promoteBoth = (...flags: readonly string[]) =>
+      world.run(["promote", "--images", list, ...from(), "--destination-lookaside", lookaside, ...flags]);
+    const first = await promoteBoth("-r", "--write-destination-policy", policy);
+    expect(first.exit, first.stdout + first.stderr).toBe(0);
+    expect(files(lookaside), "two tags of an index and two images").toHaveLength(6);
+    const second = await promoteBoth("--destination-policy", policy);
+    expect(second.exit, second.stdout + second.stderr).toBe(0);
+    expect(files(lookaside)).toHaveLength(6);
+  });
+
   it("plans without writing", async () => {
     const flags = ["--destination-lookaside", lookaside, "--dry-run"];
     const { exit, image } = await promote(destination, ...from(), ...flags);
