@@ -146,8 +146,11 @@ export const promoteVerb: Verb = {
         warnings: [...from.warnings, ...other.warnings, ...resigning.warnings],
       }),
     );
-    const path = options.dryRun ? undefined : options.writeDestinationPolicy;
-    const remarks = await writePolicyOutput(path, entries, host);
+    const path = options.writeDestinationPolicy;
+    const remarks =
+      options.dryRun && path !== undefined
+        ? [`a plan writes nothing: ${path} neither`]
+        : await writePolicyOutput(path, entries, host);
     const report = { ...promoted, warnings: [...promoted.warnings, ...remarks] };
     return emit(report, promoteText, exitOfPromote(report), options, host, terminal);
   },

@@ -126,8 +126,10 @@ describe("promotion of an image that is signed by OpenPGP", () => {
   });
 
   it("plans without writing", async () => {
-    const flags = ["--destination-lookaside", lookaside, "--dry-run"];
-    const { exit, image } = await promote(destination, ...from(), ...flags);
+    const policy = path.join(temporaryFolder(), "policy.json");
+    const flags = ["--destination-lookaside", lookaside, "--dry-run", "--write-destination-policy", policy];
+    const { exit, image, report } = await promote(destination, ...from(), ...flags);
+    expect([existsSync(policy), report?.warnings]).toEqual([false, [expect.stringContaining("writes nothing")]]);
     expect([exit, image?.status, image?.attachments[0]?.status]).toEqual([0, "planned", "planned"]);
     expect([files(lookaside), isThere()]).toEqual([[], false]);
   });
