@@ -5,17 +5,20 @@ import { promote } from "../operations/promote.ts";
 import type { EndTrust } from "../operations/promotion.ts";
 import { type Pair, parsePairs } from "../operations/promotion-pairs.ts";
 import type { Host } from "../platform/host.ts";
+import type { PolicyEntry } from "../policies/containers/entry.ts";
 import { promoteText } from "../reports/promote-text.ts";
 import { about } from "./about.ts";
 import { exitOfPromote } from "./exit.ts";
 import { formatNamesOf } from "./format-names-only.ts";
+import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
 import { number, type OptionValues, readOptions, switched, text } from "./option-values.ts";
 import { addOutputOptions, addRegistryOptions, outputReaders, registryReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import { addPolicyOptions, policyReaders } from "./policy-options.ts";
+import { addPolicyOutput, checkPolicyOutput, writePolicyOutput } from "./policy-output.ts";
 import { addPrefixedOptions, givenPrefixed, readPrefixedOptions } from "./prefixed-options.ts";
 import { addResignOptions, loadResigning } from "./resign-options.ts";
-import { openTwoSessions } from "./session.ts";
+import { type OpenSession, openTwoSessions } from "./session.ts";
 import { addTrustOptions, trustReaders } from "./trust-options.ts";
 import type { Verb } from "./verb.ts";
 import { loadTrust } from "./verify-command.ts";
@@ -25,6 +28,7 @@ const readers = {
   ...outputReaders,
   ...trustReaders,
   ...policyReaders,
+  ...lookasideReaders,
   format: text,
   images: text,
   recursive: switched,
@@ -34,6 +38,10 @@ const readers = {
   destinationUsername: text,
   destinationPassword: text,
   destinationToken: text,
+  destinationLookaside: text,
+  destinationLookasideStaging: text,
+  destinationRegistriesD: text,
+  writeDestinationPolicy: text,
 };
 
 /** `promote SOURCE DESTINATION`: verify, copy with all that hangs on it, sign anew if asked, verify again, then move the tag. */
@@ -64,6 +72,13 @@ export const promoteVerb: Verb = {
       .optionsGroup("Signing for the destination (--resign):")
       .option("--resign", "sign what was copied, at the destination, before it is verified there");
     addPrefixedOptions(command, "resign", addResignOptions);
+    addLookasideOptions(command, { writes: false });
+    addPrefixedOptions(command, "destination", (to) => addLookasideOptions(to, { writes: true }));
+    addPolicyOutput(
+      command,
+      "write-destination-policy",
+      "add to this policy.json, or begin it with, what makes podman accept the OpenPGP signatures at the destination",
+    );
     addRegistryOptions(command)
       .option("--destination-username <name>", "user of the registry that the first destination names")
       .option("--destination-password <source>", "its password: env://NAME, a file, or - for standard input")
@@ -82,6 +97,8 @@ export const promoteVerb: Verb = {
     });
     const { host } = source;
     await checkReportPlace(options.report, host);
+    await checkPolicyOutput("--write-destination-policy", options.writeDestinationPolicy, host);
+    const entries: PolicyEntry[] = [];
     const pairs = [...named, ...(await listedPairs(host, options.images))];
     if (pairs.length === 0)
       throw new CountersignError("E_USAGE", "the list names no image", {
@@ -90,7 +107,7 @@ export const promoteVerb: Verb = {
     const from = await loadEnd(host, options);
     const other = await loadDestination(host, raw);
     const resigning = await loadResigning(host, raw, options.resign ?? false);
-    const report = await source.finish(() =>
+    const promoted = await finishBoth(source, destination, () =>
       promote(source, destination, {
         pairs,
         source: from.trust,
@@ -98,12 +115,24 @@ export const promoteVerb: Verb = {
         resigning: resigning.resigning,
         recursive: options.recursive ?? false,
         dryRun: options.dryRun ?? false,
+        onPolicyEntry: (entry) => entries.push(entry),
         warnings: [...from.warnings, ...other.warnings, ...resigning.warnings],
       }),
     );
+    const path = options.writeDestinationPolicy;
+    const remarks =
+      options.dryRun && path !== undefined
+        ? [`a plan writes nothing: ${path} neither`]
+        : await writePolicyOutput(path, entries, host);
+    const report = { ...promoted, warnings: [...promoted.warnings, ...remarks] };
     return emit(report, promoteText, exitOfPromote(report), options, host, terminal);
   },
 };
+
+/** Lets go of what either end has open. */
+function finishBoth<T>(source: OpenSession, destination: OpenSession, work: () => Promise<T>): Promise<T> {
+  return source.finish(() => destination.finish(work));
+}
 
 /** @throws E_USAGE unless there are a source and a destination, or a list in place of both. */
 function namedPair([source, destination, ...others]: readonly string[], list: string | undefined): readonly Pair[] {
@@ -164,6 +193,10 @@ Examples:
 
   Signed anew by the key of production, which is then demanded there:
   $ countersign promote --key staging.pub --resign --resign-key env://PROD_KEY --destination-key prod.pub \\
+      registry.example.com/staging/app:1.2 registry.example.com/prod/app:1.2
+
+  Signed for podman: what the lookaside has comes along, if the policy of production will take it; docs/promote.md has more:
+  $ countersign promote --gpg-key release.asc --registries-d registries.d --destination-policy prod-policy.json \\
       registry.example.com/staging/app:1.2 registry.example.com/prod/app:1.2
 
   Many at once, first as a plan:

@@ -59,11 +59,14 @@ export interface Undertaking {
   readonly whileWaiting?: (() => Promise<unknown>) | undefined;
 }
 
-/** Credentials of the registry that is written to, where they are other than those of the one that is read. */
+/** Credentials and lookasides of the registry that is written to, where they are other than those of the one that is read. */
 export interface DestinationOptions {
   readonly destinationUsername?: string | undefined;
   readonly destinationPassword?: string | undefined;
   readonly destinationToken?: string | undefined;
+  readonly destinationLookaside?: string | undefined;
+  readonly destinationLookasideStaging?: string | undefined;
+  readonly destinationRegistriesD?: string | undefined;
 }
 
 /** Puts a run together: the outside world, one registry client with its credentials, layout folders. */
@@ -88,11 +91,21 @@ export async function openTwoSessions(
   const { host, registryWith } = connection;
   const registry = registryWith(await explicitCredentials(host, options, undertaking.images));
   const given = await destinationCredentials(host, options, undertaking.destinations);
+  const lookasides = await about("at the destination", () => connection.openLookasides(lookasidesAt(options)));
   // One client where it can be: what it has learned of a registry, tokens too, serves both ends.
   const other = given === undefined ? registry : registryWith(given);
   return {
     source: sessionOf(connection, options, registry, { actions: "pull" }),
-    destination: sessionOf(connection, options, other, { actions: "pull,push", fresh: true }),
+    destination: sessionOf({ ...connection, lookasides }, options, other, { actions: "pull,push", fresh: true }),
+  };
+}
+
+/** A folder of configurations says of every repository where its signatures are, unless the destination has one of its own. */
+function lookasidesAt(options: SessionOptions & DestinationOptions): LookasideOptions {
+  return {
+    lookaside: options.destinationLookaside,
+    lookasideStaging: options.destinationLookasideStaging,
+    registriesD: options.destinationRegistriesD ?? options.registriesD,
   };
 }
 
@@ -103,6 +116,7 @@ interface Connection {
   readonly progress: ReturnType<typeof createProgress>;
   readonly registryWith: (credentials: ExplicitCredentials) => Registry;
   readonly lookasides: OpenLookasides | undefined;
+  readonly openLookasides: (options: LookasideOptions) => Promise<OpenLookasides | undefined>;
 }
 
 async function connect(
@@ -126,12 +140,14 @@ async function connect(
     // What cannot be loaded now cannot be loaded when it is needed, and is told then.
     onFirstSent: () => void whileWaiting?.().catch(() => {}),
   });
-  const lookasides = await lookasidesOf(host, options, {
-    ca: tls.ca,
-    allowHttp: options.allowHttpRegistry === true,
-    perOrigin: options.connections,
-    requestTimeout: options.requestTimeout * 1000,
-  });
+  const openLookasides = (named: LookasideOptions) =>
+    lookasidesOf(host, named, {
+      ca: tls.ca,
+      allowHttp: options.allowHttpRegistry === true,
+      perOrigin: options.connections,
+      requestTimeout: options.requestTimeout * 1000,
+    });
+  const lookasides = await openLookasides(options);
   const log = (line: string) => terminal.err(`${oneLine(line)}\n`);
   const registryWith = (credentials: ExplicitCredentials) =>
     createRegistry({
@@ -148,7 +164,7 @@ async function connect(
         (options.verbose || delay >= LONG_WAIT) &&
         log(`${error.message}; trying again in ${(delay / 1000).toFixed(1)} s`),
     });
-  return { host, exchange, progress: createProgress(terminal, verb), registryWith, lookasides };
+  return { host, exchange, progress: createProgress(terminal, verb), registryWith, lookasides, openLookasides };
 }
 
 function sessionOf(

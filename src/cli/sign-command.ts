@@ -33,6 +33,7 @@ import {
   registryReaders,
 } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
+import { addPolicyOutput, checkSignedPolicy, signedEntries, writePolicyOutput } from "./policy-output.ts";
 import {
   addRegistriesDOutput,
   checkRegistriesDOutput,
@@ -52,6 +53,7 @@ const readers = {
   ...registryReaders,
   ...lookasideReaders,
   ...registriesDOutputReaders,
+  writePolicy: text,
   ...outputReaders,
   ...signedByReaders,
   ...signerReaders,
@@ -97,6 +99,11 @@ export const signVerb: Verb = {
     addImageOptions(command);
     addLookasideOptions(command, { writes: true });
     addRegistriesDOutput(command);
+    addPolicyOutput(
+      command,
+      "write-policy",
+      "add to this policy.json, or begin it with, what makes podman accept what was signed in the format openpgp",
+    );
     addRegistryOptions(command);
     addOutputOptions(command);
     addCosignFlags(command, ["yes", "tlog-upload", "use-signing-config", "new-bundle-format"]);
@@ -110,6 +117,7 @@ export const signVerb: Verb = {
     const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });
     await checkReportPlace(options.report, session.host);
     await checkRegistriesDOutput(options, session.host);
+    await checkSignedPolicy(options.writePolicy, formats, session.host);
     const targets = await loadTargets(session.host, images, options);
     const signedBy = await loadSignedBy(session.host, options);
     const algorithm = options.signingAlgorithm;
@@ -137,7 +145,10 @@ export const signVerb: Verb = {
         warnings: [...warnings, ...unpinned, ...remarks],
       }),
     );
-    const report = await writeRegistriesDOutput(signed, options, session.host);
+    const told = await writeRegistriesDOutput(signed, options, session.host);
+    const entries = options.writePolicy === undefined ? [] : await signedEntries(signed, signer, notation.reference);
+    const more = await writePolicyOutput(options.writePolicy, entries, session.host);
+    const report = { ...told, warnings: [...told.warnings, ...more] };
     return emit(report, signText, exitOfSign(report), options, session.host, terminal);
   },
 };

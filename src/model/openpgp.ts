@@ -25,6 +25,8 @@ export interface OpenPgpCertificate {
   /** As they stand, the primary one first; nobody but the key itself vouches for them. */
   readonly userIds: readonly string[];
   readonly keys: readonly OpenPgpKey[];
+  /** The public key block that it was read from, binary: for those who are to be told whom to trust. */
+  readonly block: Uint8Array;
 }
 
 /** Which certificate a signer signs in the name of, and with which of its keys. */

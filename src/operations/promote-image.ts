@@ -6,7 +6,9 @@ import type { StreamingRepository } from "../oci/repository.ts";
 import type { PromoteReport } from "../reports/report.ts";
 import type { CopyTask } from "../stores/copy-task.ts";
 import { SETTLE } from "../stores/settle.ts";
+import { concernsSimple, readCargo, unloadCargo } from "./carried-signatures.ts";
 import { type CopiedAttachments, copyAttachments } from "./copy-attachments.ts";
+import { foretellDestination } from "./foretell-destination.ts";
 import { moveTag } from "./move-tag.ts";
 import { problemOf } from "./problem.ts";
 import type { PromotionRun, Resigning } from "./promotion.ts";
@@ -84,14 +86,20 @@ async function work(
   );
   ensureTrusted(report.verification.source, pair.source.text, "the source");
 
+  const cargo = concernsSimple(run, pair) ? await readCargo(run, pair, { source, destination }, tree) : undefined;
+  warnings.push(...(cargo?.warnings ?? []));
+  if (cargo !== undefined) await foretellDestination(run, pair, tree, cargo, report.verification.source);
+
   const { attachments, warnings: remarks } = await carry(run, source, destination, tree, tally);
-  report.attachments = [...attachments];
+  const simple = cargo === undefined ? [] : await unloadCargo(cargo, destination.name, request.dryRun);
+  report.attachments = [...attachments, ...simple];
   warnings.push(...remarks);
   const { resigning } = request;
   if (resigning !== undefined && run.material !== undefined) {
     const signed = await resign(
       run.destination,
       destination,
+      pair.destination.reference,
       subjectsOf(request, tree),
       resigningAs(resigning, { ...pair.destination.reference, tag }),
       run.material,

@@ -78,6 +78,13 @@ export async function promote(source: Session, destination: Session, request: Pr
     dryRun,
     images: outcomes.map(({ image }) => image),
     ...policiesOf(request),
-    warnings: [...new Set([...request.warnings, ...remarks, ...outcomes.flatMap(({ warnings }) => warnings)])],
+    warnings: [
+      ...new Set([
+        ...request.warnings,
+        ...remarks,
+        ...outcomes.flatMap(({ warnings }) => warnings),
+        ...[source, destination].flatMap(({ lookasides }) => lookasides?.warnings() ?? []),
+      ]),
+    ],
   };
 }

@@ -13,7 +13,7 @@ import { byReference, overall, verifyOne } from "./verify.ts";
 import type { ImageOutcome } from "./verify-image.ts";
 
 /** What became of verifying at one end. */
-type Verification = NonNullable<PromoteReport["images"][number]["verification"]["source"]>;
+export type Verification = NonNullable<PromoteReport["images"][number]["verification"]["source"]>;
 
 /** The manifests that are signed if asked: the image; with `recursive`, or where a policy asks about them, every image of its index. */
 export function subjectsOf(
@@ -44,24 +44,42 @@ export async function verifyAt(
   repository: StreamingRepository,
   reference: Reference,
   tree: ManifestTree,
-  trust: EndTrust,
+  trust: EndTrust & { readonly place?: Reference | undefined },
   seen?: Map<string, Promise<ImageOutcome>>,
 ): Promise<Verification> {
   const { requirement } = trust;
-  const asAsked = asAskedOf(requirement);
-  const images = await mapConcurrently(verifiedOf(request.recursive, requirement, tree), 16, async (manifest) => {
+  const questions = questionsOf(request, trust, reference, tree);
+  const images = await mapConcurrently(questions, 16, async ({ manifest, named, asked }) => {
     const { digest } = manifest;
-    const own = digest === tree.manifest.digest;
-    const named = own ? reference : { ...reference, tag: undefined, digest };
-    const asked = asAsked === undefined ? named : reference;
-    const told = asAsked !== undefined || byReference(requirement) ? formatReference(asked) : "";
+    const told = asAskedOf(requirement) !== undefined || byReference(requirement) ? formatReference(asked) : "";
     const key = `${repository.name}@${digest} ${told}`;
-    const wanted = { reference: asked, digest, fetched: manifest };
+    const wanted = { reference: asked, digest, fetched: manifest, place: trust.place };
     const known = seen?.get(key) ?? verifyOne(session, trust, repository, wanted);
     seen?.set(key, known);
     return { reference: formatReference({ ...named, digest }), ...(await known) };
   });
   return { verdict: overall(images.map(({ verdict }) => verdict)), images };
+}
+
+/** A manifest that is verified: what it is called, and the reference by which the requirement is asked about it. */
+export interface Question {
+  readonly manifest: Manifest;
+  readonly named: Reference;
+  readonly asked: Reference;
+}
+
+export function questionsOf(
+  { recursive }: PromoteRequest,
+  { requirement }: EndTrust,
+  reference: Reference,
+  tree: ManifestTree,
+): readonly Question[] {
+  const asAsked = asAskedOf(requirement);
+  return verifiedOf(recursive, requirement, tree).map((manifest) => {
+    const { digest } = manifest;
+    const named = digest === tree.manifest.digest ? reference : { ...reference, tag: undefined, digest };
+    return { manifest, named, asked: asAsked === undefined ? named : reference };
+  });
 }
 
 export function ensureTrusted({ verdict, images }: Verification, text: string, where: string): void {
@@ -114,11 +132,12 @@ export function destinationTrust(
   { request, material: offered }: PromotionRun,
   pair: PlannedPair,
   resigning: Resigning | undefined,
-): EndTrust & { readonly reference: Reference } {
-  if (request.destination !== undefined) return { ...request.destination, reference: pair.destination.reference };
+): EndTrust & { readonly reference: Reference; readonly place: Reference } {
+  const place = pair.destination.reference;
+  if (request.destination !== undefined) return { ...request.destination, reference: place, place };
   // The signatures that came along name the source, if anything.
   const { reference } = pair.source;
-  if (resigning === undefined || offered === undefined) return { ...request.source, reference };
+  if (resigning === undefined || offered === undefined) return { ...request.source, reference, place };
   const [format, ...others] = resigning.formats;
   const material = format === undefined || others.length > 0 ? offered : materialFor(format, offered);
   const leaf = material.chain.length > 1 ? material.chain[0] : undefined;
@@ -136,6 +155,7 @@ export function destinationTrust(
     requirement: both(requirement, own),
     formats: formats && [...new Set([...formats, ...resigning.formats.map(({ name }) => name)])],
     reference,
+    place,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Format, SigningOptions } from "../model/format.ts";
 import type { PublicMaterial, Signer } from "../model/signature.ts";
 import type { Copying } from "../oci/copy.ts";
+import type { PolicyEntry } from "../policies/containers/entry.ts";
 import type { HonouredConditions } from "../stores/merge-tag.ts";
 import type { Pair } from "./promotion-pairs.ts";
 import type { Session } from "./session.ts";
@@ -31,6 +32,8 @@ export interface PromoteRequest {
   /** Every image of an index is verified, and signed anew, beside the index; copied it is in any case. */
   readonly recursive: boolean;
   readonly dryRun: boolean;
+  /** Told what a policy.json at the destination must say to accept the OpenPGP signatures of an image that verified at the source. */
+  readonly onPolicyEntry?: ((entry: PolicyEntry) => void) | undefined;
   readonly warnings: readonly string[];
 }
 

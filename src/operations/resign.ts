@@ -1,4 +1,5 @@
 import type { PublicMaterial } from "../model/signature.ts";
+import type { Reference } from "../oci/reference.ts";
 import type { Manifest, Repository } from "../oci/repository.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
 import type { PromoteReport } from "../reports/report.ts";
@@ -16,6 +17,7 @@ export type Resigned = PromoteReport["images"][number]["resigned"][number];
 export async function resign(
   session: Session,
   repository: Repository,
+  reference: Reference,
   manifests: readonly Manifest[],
   resigning: Resigning,
   material: PublicMaterial,
@@ -30,7 +32,7 @@ export async function resign(
         return { format: format.name, subject: digest, place: null, status: "planned", algorithm, signer };
       });
     }
-    const outcomes = await signSubject(session, repository, subject, resigning, material);
+    const outcomes = await signSubject(session, repository, subject, resigning, material, reference);
     return outcomes.map((outcome) => {
       if (outcome.kind === "failed") throw outcome.error;
       const { added, ...signature } = outcome.signature;

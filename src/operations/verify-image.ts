@@ -20,6 +20,8 @@ export type { ImageOutcome } from "./judge-image.ts";
 export interface Wanted {
   /** As the caller asked for it, which is what `--require-reference exact` compares. */
   readonly reference: Reference;
+  /** Where it is, when it is asked for by another name: lookasides go by this. */
+  readonly place?: Reference | undefined;
   readonly digest: Digest;
   /** The manifest, where it has been fetched and checked already. */
   readonly fetched?: ManifestFacts | undefined;
@@ -34,14 +36,15 @@ export interface Wanted {
 export async function verifyImage(
   session: Session,
   repository: Repository,
-  { reference, digest, fetched, alone }: Wanted,
+  { reference, place, digest, fetched, alone }: Wanted,
   requirement: Requirement,
   only?: readonly FormatName[],
 ): Promise<ImageOutcome> {
   const authorities = authoritiesOf(requirement);
   const at = session.host.now();
   const foretell = alone === true ? (subject: Digest) => foretellPayload(repository, subject) : undefined;
-  const stores = storesOf(repository, session.host, { foretell, lookasides: session.lookasides, reference });
+  const { host, lookasides } = session;
+  const stores = storesOf(repository, host, { foretell, lookasides, reference: place ?? reference });
   const presence = fetched ?? present(repository, digest);
   const facts = Promise.resolve(presence).then((found) => ("verdict" in found ? undefined : found));
   const [found, { kept, failures }] = await Promise.all([

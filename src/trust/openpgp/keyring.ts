@@ -55,7 +55,8 @@ export async function readCertificate(group: readonly Packet[], at: Date): Promi
   const primary = readPublicKeyPacket(first.body);
   // Only with a key to read: it is half a megabyte.
   const openpgp = await import("openpgp");
-  const read = async () => openpgp.readKey({ binaryKey: concat(group.map(({ whole }) => whole)) });
+  const block = concat(group.map(({ whole }) => whole));
+  const read = async () => openpgp.readKey({ binaryKey: block });
   const whole = await orInvalid(primary.fingerprint, read);
   const primaryExpiry = await orInvalid(primary.fingerprint, () => whole.getExpirationTime());
   if (primaryExpiry === null) {
@@ -112,7 +113,7 @@ export async function readCertificate(group: readonly Packet[], at: Date): Promi
       "hand over a certificate whose primary key or a subkey is for signing",
     );
   }
-  return { fingerprint: primary.fingerprint, userIds: whole.getUserIDs(), keys };
+  return { fingerprint: primary.fingerprint, userIds: whole.getUserIDs(), keys, block };
 }
 
 function split(bytes: Uint8Array): readonly (readonly Packet[])[] {

@@ -18,6 +18,8 @@ export interface SimpleSigning {
   readonly lookaside: string;
   /** Public key blocks, and a public key in PEM: of who signs, and of a stranger. */
   readonly keys: { readonly release: string; readonly stranger: string; readonly cosign: string };
+  /** Files with the secret keys of both. */
+  readonly secrets: { readonly release: string; readonly stranger: string };
   file(name: string, content: string): string;
   push(name: string, options?: Parameters<typeof pushImage>[1]): Promise<PushedImage>;
   /** Signs an image of this registry; `claims` is the reference inside the signature. */
@@ -80,6 +82,7 @@ export async function startSimpleSigning(): Promise<SimpleSigning> {
       stranger: file("stranger.asc", stranger.public),
       cosign: file("cosign.pub", publicKeyPem(cosign)),
     },
+    secrets,
     file,
     push: (name, options) => pushImage(storageSink(registry.storage, name), options),
     async signOpenPgp(image, claims, by = "release") {
