@@ -5,6 +5,7 @@ import { buildImageManifest } from "../../../src/oci/build-manifest.ts";
 import { askImagePolicy } from "../../interop/support/image-policy.ts";
 import { describeWithPeer } from "../../interop/support/peers.ts";
 import { storageSink } from "../../support/images.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { ANY_PURPOSE, authority, type CertificateSpec, type Issued, issue, signer } from "../../trust/support/pki.ts";
 import { publicKeyPem } from "../support/keys.ts";
 import { type SimpleSigning, startSimpleSigning } from "../support/simple-signing.ts";
@@ -332,5 +333,15 @@ describeWithPeer("image-policy", "sigstoreSigned by key and by pki, here and in 
     ]);
     expect(theirs?.parsed).toBe(true);
     expect(theirs?.allowed, theirs?.error).toBe(allowed ?? code === undefined);
+  });
+
+  it("looks for signatures where registries.d has not said that there are any; containers/image does not", async () => {
+    const image = await signedBy([{}]);
+    const document = { default: [{ type: "sigstoreSigned", ...byKey() }] };
+    const nothing = temporaryFolder();
+    expect((await world.verify(document, image, "--registries-d", nothing)).exit).toBe(0);
+    const policy = world.file("unsaid.json", JSON.stringify(document));
+    const [theirs] = await askImagePolicy([{ policy, image: `docker://${image}`, registriesD: nothing }]);
+    expect(theirs?.allowed).toBe(false);
   });
 });
