@@ -103,7 +103,8 @@ async function minify(files) {
       minify: true,
       format: "cjs",
       target: "node20",
-      charset: "utf8",
+      // A file of ASCII alone is kept and scanned by V8 in half the bytes.
+      charset: "ascii",
       legalComments: "none",
     });
     minified.set(name, code);

@@ -1,5 +1,5 @@
-import { type Command, Option } from "commander";
 import { CountersignError } from "../model/errors.ts";
+import type { OptionList } from "./option-list.ts";
 
 /**
  * Boolean flags of cosign that are taken so that its lines work, left out of `--help`. Each with the value that asks for what
@@ -26,9 +26,12 @@ const shared: ReadonlySet<string> = new Set([
 ]);
 
 /** Options by name, without dashes; their values are booleans. */
-export function addCosignFlags(command: Command, names: readonly (keyof typeof flags)[]): Command {
+export function addCosignFlags<List extends OptionList>(command: List, names: readonly (keyof typeof flags)[]): List {
   for (const name of names) {
-    const option = new Option(`--${name} <bool>`).argParser((text) => booleanOf(name, text)).hideHelp();
+    const option = command
+      .createOption(`--${name} <bool>`)
+      .argParser((text) => booleanOf(name, text))
+      .hideHelp();
     command.addOption(option);
   }
   return command;

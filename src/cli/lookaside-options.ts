@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import type { OptionList } from "./option-list.ts";
 import { text } from "./option-values.ts";
 
 /** Where simple signatures (OpenPGP) are that the registry does not keep itself. */
@@ -11,7 +11,10 @@ export interface LookasideOptions {
 export const lookasideReaders = { lookaside: text, lookasideStaging: text, registriesD: text };
 
 /** @param writes whether the command stores signatures. */
-export function addLookasideOptions(command: Command, { writes }: { readonly writes: boolean }): Command {
+export function addLookasideOptions<List extends OptionList>(
+  command: List,
+  { writes }: { readonly writes: boolean },
+): List {
   command
     .optionsGroup("OpenPGP signatures that the registry does not keep itself:")
     .option("--lookaside <place>", "the lookaside that has them: a folder, or an http or https address");
@@ -20,6 +23,6 @@ export function addLookasideOptions(command: Command, { writes }: { readonly wri
   }
   return command.option(
     "--registries-d <dir>",
-    "lookasides by repository, as podman is told them; default: podman's own folder of this user or machine",
+    "lookasides by repository, as podman is told them; `default` for podman's own folder of this user or machine",
   );
 }

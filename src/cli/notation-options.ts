@@ -1,8 +1,7 @@
-import { type Command, Option } from "commander";
 import { CountersignError } from "../model/errors.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
-import { COMPATS, type CompatName } from "../model/policy.ts";
 import { CODE_SIGNING } from "../trust/extensions.ts";
+import type { OptionList } from "./option-list.ts";
 import { type OptionReader, type OptionValues, oneOf, text, texts } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
@@ -18,17 +17,19 @@ export const manifestReaders = {
 };
 export const notationReaders = { expiry: text, userMetadata: texts };
 
-export function addManifestOption(command: Command): Command {
+export function addManifestOption<List extends OptionList>(command: List): List {
   return command.addOption(
-    new Option(
-      "--signature-manifest <form>",
-      "notation: typed by its configuration, for every notation, or by artifactType (default: legacy)",
-    ).choices(MANIFESTS),
+    command
+      .createOption(
+        "--signature-manifest <form>",
+        "notation: typed by its configuration, for every notation, or by artifactType (default: legacy)",
+      )
+      .choices(MANIFESTS),
   );
 }
 
 /** What goes into the bytes that are signed. */
-export function addNotationOptions(command: Command): Command {
+export function addNotationOptions<List extends OptionList>(command: List): List {
   return command
     .option("--expiry <duration>", "notation: how long the signature counts, as 24h, 30d or 1h30m")
     .option("-m, --user-metadata <key=value>", "the same as -a, as notation spells it (repeatable)", list);
@@ -81,21 +82,6 @@ export function durationOf(written: string): number {
   throw new CountersignError("E_USAGE", `--expiry: ${JSON.stringify(written.slice(0, 40))} is no duration`, {
     hint: "write a number and s, m, h, d or w: 24h, 30d, 1h30m",
   });
-}
-
-export const compatReaders = { compat: text };
-
-export function addCompatOption(command: Command): Command {
-  return command.addOption(
-    new Option(
-      "--compat <verifier>",
-      "let pass what this verifier lets pass, as docs/differences.md lists it, and nothing else",
-    ).choices(COMPATS),
-  );
-}
-
-export function compatOf({ compat }: OptionValues<typeof compatReaders>): readonly CompatName[] {
-  return COMPATS.filter((name) => name === compat);
 }
 
 function list(value: string, before: string[] | undefined): string[] {

@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import type { OptionList } from "./option-list.ts";
 import { number, oneOf, switched, text, texts } from "./option-values.ts";
 
 /** Options that commands share, in the groups that `--help` shows. Each adder has its readers beside it. */
@@ -13,7 +13,7 @@ export const imageReaders = {
   concurrency: number(1, 1000, "whole number"),
 };
 
-export function addImageOptions(command: Command, { recursive = true } = {}): Command {
+export function addImageOptions<List extends OptionList>(command: List, { recursive = true } = {}): List {
   command
     .optionsGroup("Images:")
     .option("--images <file>", "read references from a file, one a line; - for standard input")
@@ -37,7 +37,7 @@ export const registryReaders = {
   requestTimeout: number(0.001, 3600, "number"),
 };
 
-export function addRegistryOptions(command: Command): Command {
+export function addRegistryOptions<List extends OptionList>(command: List): List {
   return command
     .optionsGroup("Registry:")
     .option("--registry-username <name>", "user of the registry that the first image names")
@@ -62,10 +62,10 @@ export const outputReaders = {
   verbose: switched,
 };
 
-export function addOutputOptions(command: Command): Command {
+export function addOutputOptions<List extends OptionList>(command: List): List {
   return command
     .optionsGroup("Output:")
-    .addOption(new Option("-o, --output <kind>", "what to print").choices(["text", "json"]).default("text"))
+    .addOption(command.createOption("-o, --output <kind>", "what to print").choices(["text", "json"]).default("text"))
     .option(
       "--report <file>",
       "keep the report in a file too (repeatable): .xml JUnit, .md Markdown, .env dotenv, any other JSON",

@@ -1,18 +1,18 @@
 import path from "node:path";
-import type { Command } from "commander";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { RevocationCheck } from "../model/policy.ts";
 import type { RequirementByRepository } from "../operations/verify.ts";
 import type { Host } from "../platform/host.ts";
 import { annotationsOf } from "./arguments.ts";
-import { compatOf, type compatReaders } from "./notation-options.ts";
+import { compatOf, type compatReaders } from "./compat-option.ts";
+import type { OptionList } from "./option-list.ts";
 import { type OptionValues, text } from "./option-values.ts";
 
 export const policyReaders = { policy: text, trustPolicy: text, trustStore: text, notationConfig: text, scope: text };
 
 /** A policy document instead of trust flags. */
-export function addPolicyOptions(command: Command): Command {
+export function addPolicyOptions<List extends OptionList>(command: List): List {
   return command
     .optionsGroup("A policy document, instead of the trust flags:")
     .option(

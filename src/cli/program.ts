@@ -1,58 +1,13 @@
-import { Command, CommanderError } from "commander";
 import type { ExitCode } from "../model/error-codes.ts";
-import { CountersignError } from "../model/errors.ts";
 import type { Host } from "../platform/host.ts";
 import { withOwnSpelling } from "./cosign-flags.ts";
 import { reportError } from "./failure.ts";
+import { readPlainLine } from "./plain-line.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
-import type { Verb } from "./verb.ts";
+import { commandOf } from "./verbs.ts";
 import { verifyVerb } from "./verify-command.ts";
-import { VERSION } from "./version.ts";
 
 export type { Terminal } from "./terminal.ts";
-
-const verbs: Readonly<Record<string, () => Promise<Verb>>> = {
-  sign: async () => (await import("./sign-command.ts")).signVerb,
-  payload: async () => (await import("./payload-command.ts")).payloadVerb,
-  attach: async () => (await import("./attach-command.ts")).attachVerb,
-  verify: async () => verifyVerb,
-  promote: async () => (await import("./promote-command.ts")).promoteVerb,
-  list: async () => (await import("./list-command.ts")).listVerb,
-  save: async () => (await import("./save-command.ts")).saveVerb,
-  load: async () => (await import("./load-command.ts")).loadVerb,
-  pki: async () => (await import("./pki-command.ts")).pkiVerb,
-  lookaside: async () => (await import("./lookaside-command.ts")).lookasideVerb,
-  policy: async () => (await import("./policy-command.ts")).policyVerb,
-  "pulp-sign": async () => (await import("./pulp-sign-command.ts")).pulpSignVerb,
-  triangulate: async () => (await import("./triangulate-command.ts")).triangulateVerb,
-  quickstart: async () => (await import("./quickstart-command.ts")).quickstartVerb,
-};
-
-/** cosign's spellings of the same. */
-const aliases: Readonly<Record<string, string>> = { tree: "list", generate: "payload" };
-
-/** The command that a word names, by its own name or cosign's. */
-function commandOf(word: string): string | undefined {
-  const name = Object.hasOwn(aliases, word) ? aliases[word] : word;
-  return name !== undefined && Object.hasOwn(verbs, name) ? name : undefined;
-}
-
-const summaries: Readonly<Record<string, string>> = {
-  sign: "sign images, store the signatures, verify what was stored",
-  payload: "write the bytes to sign for an image, for keys that cannot be reached from here",
-  attach: "check and store what was signed elsewhere",
-  verify: "verify images by key or by your own certificate authority",
-  promote: "verify, copy with signatures, verify again, and only then move the tag",
-  list: "show everything attached to an image; verifies nothing",
-  save: "copy images with all that hangs on them into a folder, to carry them; verifies nothing",
-  load: "copy an image of such a folder into a registry; verifies nothing",
-  pki: "your own root, intermediate and leaves: make, check, revoke",
-  lookaside: "places of OpenPGP signatures beside the registry: publish what is staged",
-  policy: "tell what podman, skopeo and CRI-O make of a policy.json",
-  "pulp-sign": "sign a manifest file for Pulp, as its signing service",
-  triangulate: "print under which tag an image's signatures stand",
-  quickstart: "see it all: sign, verify, tamper, promote, refuse; offline, on an embedded registry",
-};
 
 /**
  * Runs the command line `args` (without node and program) in the world of `host`, the real one unless told. Resolves to the
@@ -71,88 +26,10 @@ export async function runProgram(
 }
 
 async function dispatch(args: readonly string[], terminal: Terminal, host: Host | undefined): Promise<ExitCode> {
-  let exit: ExitCode = 0;
-  const word = args.find((arg) => !arg.startsWith("-"));
-  const wanted = word === undefined || word === "help" ? word : commandOf(word);
-  const program = new Command("countersign")
-    .description(
-      "Signs container images in every format that registries and clusters verify,\nand lets nothing pass that does not.",
-    )
-    .version(`countersign ${VERSION}`, "-V, --version")
-    .helpCommand(true)
-    .addHelpText("after", examples)
-    .configureOutput({ writeOut: terminal.out, writeErr: () => undefined })
-    .exitOverride();
-  for (const [name, summary] of Object.entries(summaries)) {
-    const command = program.command(name).summary(summary).description(summary);
-    command.copyInheritedSettings(program);
-    for (const [alias, target] of Object.entries(aliases)) if (target === name) command.alias(alias);
-    // Only the verb that is asked for is loaded.
-    const isWanted = wanted === name || (wanted === "help" && args.includes(name));
-    const load = verbs[name];
-    if (!isWanted || load === undefined) continue;
-    install(command, await load(), async (verb, images, options) => {
-      exit = await verb.run(images, options, terminal, host);
-    });
-  }
-  if (args.length === 0) {
-    terminal.out(program.helpInformation());
-    return 2;
-  }
-  try {
-    await program.parseAsync([...withOwnSpelling(args)], { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return 0;
-    if (error.code === "commander.help") throw noVerb(wanted ?? "");
-    throw new CountersignError("E_USAGE", usageSentence(error.message), {
-      hint: `see countersign ${wanted === undefined || wanted === "help" ? "" : `${wanted} `}--help`,
-    });
-  }
-  return exit;
+  const [word, ...words] = withOwnSpelling(args);
+  // The one verb that is waited for: a gate asks it before each start of a container.
+  const line = word === verifyVerb.name ? readPlainLine(verifyVerb.define, words) : undefined;
+  if (line !== undefined) return verifyVerb.run(line.images, line.options, terminal, host);
+  const { runCommandLine } = await import("./command-line.ts");
+  return runCommandLine(args, terminal, host);
 }
-
-/** Puts a verb's options and action on a command, and its own verbs under it. */
-function install(
-  command: Command,
-  verb: Verb,
-  run: (verb: Verb, images: readonly string[], options: unknown) => Promise<void>,
-): void {
-  verb.define(command);
-  for (const own of verb.verbs ?? []) {
-    install(
-      command
-        .command(own.name)
-        .summary(own.summary ?? "")
-        .description(own.summary ?? ""),
-      own,
-      run,
-    );
-  }
-  if (verb.verbs !== undefined) return;
-  command.action((...parameters: unknown[]) => run(verb, command.args, parameters.at(-2)));
-}
-
-function noVerb(wanted: string): CountersignError {
-  return new CountersignError("E_USAGE", `${wanted} does nothing by itself`, {
-    hint: `name what it shall do: see countersign ${wanted} --help`,
-  });
-}
-
-/** What commander found wrong, on one line; of an unknown `--name=value` the value, which may be a secret, is left out. */
-function usageSentence(message: string): string {
-  return message
-    .replace(/^error: /, "")
-    .replace(/^unknown option '([^=]*)=[\s\S]*?'(?=(?:\n\(Did you mean [^\n]*\))?$)/, "unknown option '$1'")
-    .replaceAll("\n", " ");
-}
-
-const examples = `
-Examples:
-  $ countersign quickstart
-  $ countersign sign --key cosign.key registry.example.com/app@sha256:…
-  $ countersign verify --ca-roots root.pem --certificate-identity https://ci.example.com/release \\
-      registry.example.com/app:1.2
-
-Exit status: 0 done, every image trusted; 1 refused; 2 wrong use; 3 could not tell, safe to try again; 70 a bug.
-`;

@@ -1,10 +1,10 @@
-import { type Command, Option } from "commander";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { RevocationCheck } from "../model/policy.ts";
 import type { Host } from "../platform/host.ts";
 import type { RevocationList } from "../trust/crl.ts";
 import { about } from "./about.ts";
+import type { OptionList } from "./option-list.ts";
 import { number, type OptionReader, type OptionValues, oneOf, switched, texts } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
@@ -25,7 +25,7 @@ export const revocationReaders = {
 
 export type RevocationFlags = OptionValues<typeof revocationReaders>;
 
-export function addRevocationOptions(command: Command): Command {
+export function addRevocationOptions<List extends OptionList>(command: List): List {
   return command
     .optionsGroup("Revocation:")
     .option(
@@ -34,14 +34,16 @@ export function addRevocationOptions(command: Command): Command {
       list,
     )
     .addOption(
-      new Option(
-        "--revocation <how>",
-        "off; files: by --crl alone; check: OCSP and lists that certificates name, too (default: files with --crl, else off)",
-      ).choices(MODES),
+      command
+        .createOption(
+          "--revocation <how>",
+          "off; files: by --crl alone; check: OCSP and lists that certificates name, too (default: files with --crl, else off)",
+        )
+        .choices(MODES),
     )
     .option("--revocation-timeout <seconds>", "for one answer (default: 5)")
     .addOption(
-      new Option(
+      command.createOption(
         "--allow-inside-revocation-hosts",
         "visit addresses of this machine that certificates name; for tests only",
       ),

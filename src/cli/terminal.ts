@@ -12,18 +12,26 @@ export interface Terminal {
   readonly report?: ((report: Report | ErrorReport) => void) | undefined;
 }
 
+/** The streams of the process; each is opened by its first use, which takes milliseconds on the way to the first request. */
 export function processTerminal(): Terminal {
-  // A reader that went away (`| head`) is no failure of ours.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-    });
-  }
-  return {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
-    interactive: process.stderr.isTTY === true && process.env["CI"] === undefined,
+  const opened = new Set<NodeJS.WriteStream>();
+  const write = (stream: NodeJS.WriteStream, text: string) => {
+    // A reader that went away (`| head`) is no failure of ours.
+    if (!opened.has(stream)) stream.on("error", throwUnlessGone);
+    opened.add(stream);
+    stream.write(text);
   };
+  return {
+    out: (text) => write(process.stdout, text),
+    err: (text) => write(process.stderr, text),
+    get interactive() {
+      return process.stderr.isTTY === true && process.env["CI"] === undefined;
+    },
+  };
+}
+
+function throwUnlessGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
 }
 
 /** Copied bytes between two words of it on a terminal. */

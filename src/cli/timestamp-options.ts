@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import type { Certificate } from "../model/certificate.ts";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
@@ -6,9 +5,8 @@ import type { TimestampTrust } from "../model/policy.ts";
 import type { Witnessing } from "../operations/store-signature.ts";
 import type { Host } from "../platform/host.ts";
 import { readKeyMaterial } from "../signers/key-source.ts";
-import { parseCertificates } from "../trust/certificate.ts";
-import { isSelfIssued } from "../trust/path-building.ts";
 import { about } from "./about.ts";
+import type { OptionList } from "./option-list.ts";
 import { number, type OptionValues, switched, text, texts } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
@@ -23,14 +21,14 @@ export const timestampTrustReaders = {
 export type TimestampTrustOptions = OptionValues<typeof timestampTrustReaders>;
 
 /** Whose time stamps count, for verifying. */
-export function addTimestampTrustOptions(command: Command): Command {
+export function addTimestampTrustOptions<List extends OptionList>(command: List): List {
   return addRoots(command.optionsGroup("Time stamps (RFC 3161):")).option(
     "--use-signed-timestamps",
     "a signature without a time stamp by these does not count",
   );
 }
 
-function addRoots(command: Command): Command {
+function addRoots<List extends OptionList>(command: List): List {
   return command
     .option("--timestamp-roots <file>", "roots of time-stamping authorities, PEM or DER (repeatable)", list)
     .option(
@@ -56,6 +54,7 @@ export async function loadTimestampTrust(
       hint: "name whose time stamps count: --timestamp-roots FILE",
     });
   }
+  const { isSelfIssued } = await import("../trust/path-building.ts");
   const anchors = [...roots, ...chains.filter(isSelfIssued)];
   const [last] = chains.slice(-1);
   // As with cosign, a chain that ends below its root is trusted from its end.
@@ -73,6 +72,8 @@ async function certificates(
   sources: readonly string[] = [],
   name: string,
 ): Promise<readonly Certificate[]> {
+  if (sources.length === 0) return [];
+  const { parseCertificates } = await import("../trust/certificate.ts");
   const read = sources.map(async (source) => {
     const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
     return about(`${name} ${label}`, async () => parseCertificates(bytes));
@@ -90,7 +91,7 @@ export const timestampReaders = {
 };
 
 /** A time-stamping authority to ask, for signing. */
-export function addTimestampOptions(command: Command): Command {
+export function addTimestampOptions<List extends OptionList>(command: List): List {
   command
     .optionsGroup("Time stamps (RFC 3161):")
     .option("--timestamp-url <url>", "have each signature time-stamped here, so that it outlives its certificate")

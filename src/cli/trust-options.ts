@@ -1,4 +1,3 @@
-import { type Command, Option } from "commander";
 import { ALGORITHMS, type Algorithm, isAlgorithm } from "../model/algorithm.ts";
 import type { Certificate } from "../model/certificate.ts";
 import { CountersignError } from "../model/errors.ts";
@@ -7,14 +6,13 @@ import type { Authority, IdentityRule, Requirement, TextRule, Trust } from "../m
 import type { PublicKey } from "../model/signature.ts";
 import type { Host } from "../platform/host.ts";
 import { readKeyMaterial } from "../signers/key-source.ts";
-import { parseCertificates } from "../trust/certificate.ts";
-import { normalizeFingerprint } from "../trust/identities.ts";
+import { readPublicKeyPem } from "../trust/describe-key.ts";
 import { isOpenPgp } from "../trust/openpgp/detect.ts";
-import { parsePublicKey } from "../trust/public-keys.ts";
 import { exactRule, patternRule } from "../trust/text-rules.ts";
 import { about } from "./about.ts";
 import { annotationsOf } from "./arguments.ts";
-import { addCompatOption, compatOf, compatReaders } from "./notation-options.ts";
+import { addCompatOption, compatOf, compatReaders } from "./compat-option.ts";
+import type { OptionList } from "./option-list.ts";
 import { type OptionValues, oneOf, text, texts } from "./option-values.ts";
 import { addRevocationOptions, loadRevocation, revocationReaders } from "./revocation-options.ts";
 import { addTimestampTrustOptions, loadTimestampTrust, timestampTrustReaders } from "./timestamp-options.ts";
@@ -41,7 +39,7 @@ export const trustReaders = {
   ...compatReaders,
 };
 
-export function addTrustOptions(command: Command): Command {
+export function addTrustOptions<List extends OptionList>(command: List): List {
   command
     .optionsGroup("Trust:")
     .option("--key <source>", "public key: a path, env://NAME or -; any of several counts (repeatable)", list)
@@ -71,7 +69,8 @@ export function addTrustOptions(command: Command): Command {
     .optionsGroup("What else must hold:")
     .option("-a, --annotation <key=value>", "signed with this value (repeatable)", list)
     .addOption(
-      new Option("--require-reference <how>", "the name inside the signature must be the image's")
+      command
+        .createOption("--require-reference <how>", "the name inside the signature must be the image's")
         .choices(["none", "repository", "exact"])
         .default("none"),
     )
@@ -161,10 +160,15 @@ async function publicKey(host: Host, source: string): Promise<PublicKey> {
       hint: "name public key blocks with --gpg-key",
     });
   }
-  return about(`--key ${label}`, async () => parsePublicKey(bytes));
+  return about(
+    `--key ${label}`,
+    async () => readPublicKeyPem(bytes) ?? (await import("../trust/public-keys.ts")).parsePublicKey(bytes),
+  );
 }
 
 async function certificates(host: Host, sources: readonly string[], flag: string): Promise<readonly Certificate[]> {
+  if (sources.length === 0) return [];
+  const { parseCertificates } = await import("../trust/certificate.ts");
   const read = await Promise.all(
     sources.map(async (source) => {
       const { bytes, label } = await readKeyMaterial(source, host, LIMITS.certificateFile);
@@ -183,7 +187,8 @@ async function identityRule(options: TrustOptions): Promise<IdentityRule | undef
     options.certificateOidcIssuerRegexp,
   );
   const given = options.certificateFingerprint;
-  const fingerprint = given === undefined ? undefined : normalizeFingerprint(given);
+  const fingerprint =
+    given === undefined ? undefined : (await import("../trust/identities.ts")).normalizeFingerprint(given);
   const rules = { name, subject, issuer, fingerprint };
   return Object.values(rules).some((rule) => rule !== undefined) ? rules : undefined;
 }

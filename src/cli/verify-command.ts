@@ -1,4 +1,3 @@
-import type { Command } from "commander";
 import { type VerifyRequest, verify } from "../operations/verify.ts";
 import type { Host } from "../platform/host.ts";
 import { verifyText } from "../reports/verify-text.ts";
@@ -6,6 +5,7 @@ import { addCosignFlags } from "./cosign-flags.ts";
 import { exitOfVerify } from "./exit.ts";
 import { formatNamesOf } from "./format-names-only.ts";
 import { addLookasideOptions, lookasideReaders } from "./lookaside-options.ts";
+import type { OptionList } from "./option-list.ts";
 import { type OptionValues, readOptions, text } from "./option-values.ts";
 import {
   addImageOptions,
@@ -36,7 +36,7 @@ const readers = {
 /** `verify IMAGE…`: one verdict an image, with every signature found and why it counted or not. */
 export const verifyVerb: Verb = {
   name: "verify",
-  define(command: Command): Command {
+  define(command: OptionList): OptionList {
     command.argument(
       "[image...]",
       "references, or repositories with --all or --tags; - reads a list from standard input",
@@ -64,7 +64,7 @@ export const verifyVerb: Verb = {
     const options = readOptions(readers, raw);
     const session = await openSession(options, terminal, {
       ...{ verb: "verified", actions: "pull", images, host: world },
-      whileWaiting: () => import("../formats/core-formats.ts"),
+      whileWaiting: () => import("../operations/judge-image.ts"),
     });
     const { requirement, warnings } = await loadTrust(session.host, options);
     const formats = options.format === undefined ? undefined : formatNamesOf(options.format);

@@ -1,24 +1,21 @@
 import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
 import type { Format, ManifestFacts } from "../model/format.ts";
-import type { Authority, Judgement, Requirement, Validation } from "../model/policy.ts";
+import type { Authority, Requirement } from "../model/policy.ts";
 import type { Entry, FormatName } from "../model/signature.ts";
-import { dockerReferenceOf } from "../oci/docker-reference.ts";
-import { formatReference, type Reference } from "../oci/reference.ts";
+import type { Reference } from "../oci/reference.ts";
 import type { Repository } from "../oci/repository.ts";
-import { assess, judge } from "../policies/judge.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
-import type { VerifyReport } from "../reports/report.ts";
 import type { Store } from "../stores/store.ts";
 import { collect } from "./collect.ts";
 import { foretellPayload } from "./foretell-payload.ts";
-import { problemOf, problemOfFailure } from "./problem.ts";
+import type { ImageOutcome } from "./judge-image.ts";
+import { problemOf } from "./problem.ts";
 import { notFound } from "./resolve.ts";
 import type { Session } from "./session.ts";
 import { type Stores, storesOf } from "./stores.ts";
 
-/** What reports say of one image, but for the name it was asked for by. */
-export type ImageOutcome = Omit<VerifyReport["images"][number], "reference">;
+export type { ImageOutcome } from "./judge-image.ts";
 
 export interface Wanted {
   /** As the caller asked for it, which is what `--require-reference exact` compares. */
@@ -56,34 +53,29 @@ export async function verifyImage(
       async (evidence, format) =>
         "reason" in evidence
           ? evidence
-          : assess(evidence, authorities, (trust) => format.check(evidence, digest, trust, at, facts)),
+          : (await judging()).assess(evidence, authorities, (trust) =>
+              format.check(evidence, digest, trust, at, facts),
+            ),
     ),
   ]);
   if ("verdict" in found) return found;
-  const judgement = judge({
-    requirement,
-    assessments: kept,
-    failures,
-    wanted: {
-      repository: reference.name,
-      reference: formatReference(reference),
-      docker: dockerReferenceOf(reference),
-    },
-  });
-  return outcomeOf(digest, judgement);
+  return (await judging()).judgeImage(digest, reference, { requirement, assessments: kept, failures });
 }
+
+/** What makes a verdict of answers: not loaded before the first requests have gone out. */
+const judging = () => import("./judge-image.ts");
 
 /** Simple signatures are looked for where somebody's OpenPGP certificates are trusted: nobody else pays for the look. */
 function simpleStores({ simple }: Stores, authorities: readonly Authority[]): readonly Store[] {
   return authorities.some(({ trust }) => trust.openpgp !== undefined) ? [simple] : [];
 }
 
-/** Not loaded before the first requests have gone out; formats that no entry can be of are not loaded at all. */
+/** Formats that no entry can be of are not loaded at all. */
 async function knownFormats(
   entries: readonly Entry[],
   only: readonly FormatName[] | undefined,
 ): Promise<readonly Format[]> {
-  const { coreFormats } = await import("../formats/core-formats.ts");
+  const { coreFormats } = await judging();
   const isCore = (entry: Entry) => coreFormats.some((format) => format.recognises(entry));
   const known = entries.every(isCore) ? coreFormats : Object.values((await import("../formats/registry.ts")).formats);
   return known.filter(({ name }) => only === undefined || only.includes(name));
@@ -111,36 +103,5 @@ export function unresolved(digest: Digest | null, error: unknown): ImageOutcome 
     status: missing ? "missing" : refused ? "refused" : "unreachable",
     signatures: [],
     errors: [problemOf(error)],
-  };
-}
-
-const statuses = {
-  trusted: "verified",
-  untrusted: "refused",
-  unsigned: "unsigned",
-  undetermined: "unreachable",
-} as const;
-
-function validationReport({ reasons, ...validation }: Validation) {
-  return { ...validation, reasons: reasons.map(({ code, message }) => ({ code, message })) };
-}
-
-function outcomeOf(digest: Digest, { verdict, signatures, failures }: Judgement): ImageOutcome {
-  return {
-    digest,
-    verdict,
-    status: statuses[verdict],
-    signatures: signatures.map(({ finding, format, trusted, reasons, validations }) => ({
-      format,
-      place: { kind: finding.place.kind, name: finding.place.name, digest: finding.place.digest ?? null },
-      trusted,
-      reasons: reasons.map(({ code, message }) => ({ code, message })),
-      algorithm: finding.algorithm,
-      signer: finding.signer === null ? null : { ...finding.signer, sans: [...finding.signer.sans] },
-      time: { ...finding.time },
-      ...(finding.revocation && { revocation: finding.revocation.map((status) => ({ ...status })) }),
-      ...(validations && { validations: validations.map(validationReport) }),
-    })),
-    errors: failures.map(problemOfFailure),
   };
 }

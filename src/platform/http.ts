@@ -42,6 +42,7 @@ export function createExchange(options: HttpOptions = {}): HttpExchange {
     total: options.requestTimeout ?? LIMITS.requestTimeout,
   };
 
+  const line = createLine();
   let isFirst = true;
   const sent = () => {
     if (!isFirst) return;
@@ -54,6 +55,7 @@ export function createExchange(options: HttpOptions = {}): HttpExchange {
     refuseUnsafe(request.url);
     const gate = memo(gates, request.url.origin, () => createSemaphore(options.perOrigin ?? 64));
     const route = await routes.to(request.url);
+    await line.turn();
     // What a streamed body is read from may need a place of the same gate: waiting for one another, nobody would go on.
     const release = isStreamed(request.body) ? () => {} : await gate.acquire();
     try {
@@ -64,6 +66,31 @@ export function createExchange(options: HttpOptions = {}): HttpExchange {
     }
   };
   return Object.assign(exchange, { close: routes.close });
+}
+
+/**
+ * Lets the first request of a process go alone, and the others two turns of the event loop later, when it has begun to
+ * connect and, nearby, is on its way. Requests are made in a row that takes milliseconds each while their code is cold, and none
+ * leaves before the row has ended: alone, the first byte leaves before it is made.
+ */
+function createLine(): { readonly turn: () => Promise<void> | undefined } {
+  let others: Promise<void> | undefined;
+  let open = false;
+  return {
+    turn() {
+      if (open) return undefined;
+      if (others !== undefined) return others;
+      others = new Promise((resolve) => {
+        setImmediate(() => {
+          setImmediate(() => {
+            open = true;
+            resolve();
+          });
+        });
+      });
+      return undefined;
+    },
+  };
 }
 
 function refuseUnsafe(url: URL): void {

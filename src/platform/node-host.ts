@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { homedir, tmpdir } from "node:os";
 import { CountersignError } from "../model/errors.ts";
 import type { Host } from "./host.ts";
-import { runCommand } from "./node-command.ts";
 import { createNodeFiles } from "./node-files.ts";
 
 /** The outside world as Node.js sees it. The environment is taken once, here. */
@@ -15,7 +14,7 @@ export function createNodeHost(): Host {
     sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
     randomBytes: (length) => randomBytes(length),
     random: Math.random,
-    run: (command) => runCommand(command, env),
+    run: async (command) => (await import("./node-command.ts")).runCommand(command, env),
     readStdin,
     homeDirectory: homedir(),
     temporaryDirectory: tmpdir(),

@@ -47,10 +47,16 @@ function examplesIn(help: string): readonly (readonly string[])[] {
   );
 }
 
+/** A verb's command as the program defines it. */
+function defined(name: keyof typeof verbs): Command {
+  const command = new Command(name);
+  verbs[name].define(command);
+  return command;
+}
+
 /** Defines a verb as the program does, and takes a command line apart with it. */
 function parse(name: keyof typeof verbs, args: readonly string[]): Command {
-  const command = verbs[name]
-    .define(new Command(name))
+  const command = defined(name)
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   command.action(() => {});
@@ -82,7 +88,7 @@ describe("help", () => {
   });
 
   it.each(names)("of %s says what each flag does", (name) => {
-    for (const option of verbs[name].define(new Command(name)).options) {
+    for (const option of defined(name).options) {
       if (!option.hidden) expect(option.description, option.flags).not.toBe("");
     }
   });
@@ -91,7 +97,7 @@ describe("help", () => {
     const forCosign = ["yes", "tlog-upload", "use-signing-config", "new-bundle-format", "insecure-ignore-tlog"];
     const others = ["insecure-ignore-sct", "private-infrastructure", "offline", "check-claims"];
     const known = addCosignFlags(new Command(), [...forCosign, ...others]).options.map(({ long }) => long);
-    const hidden = names.flatMap((name) => verbs[name].define(new Command(name)).options.filter((each) => each.hidden));
+    const hidden = names.flatMap((name) => defined(name).options.filter((each) => each.hidden));
     expect([...new Set(hidden.map(({ long }) => long))].sort()).toEqual([...known].sort());
   });
 });

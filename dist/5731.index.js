@@ -1,1 +1,0 @@
-"use strict";exports.id=5731,exports.ids=[5731],exports.modules={85731:((O,E,_)=>{_.r(E),_.d(E,{createExchange:()=>D.C});var D=_(55604),P=_(80823),M=_(43132),R=_(51035),C=_(59406),s=_(71842),B=_(72919)})};

@@ -1,1 +1,0 @@
-"use strict";exports.id=8339,exports.ids=[8339],exports.modules={78339:((D,s,_)=>{_.r(s),_.d(s,{createRetrier:()=>E.SB,isPassing:()=>E.WG,parseRetryAfter:()=>E.mu});var E=_(12040),R=_(59406),M=_(71842),P=_(72919)})};
