@@ -10,6 +10,7 @@ import { createRetrier } from "../platform/retry.ts";
 import type { LookasideBase } from "../stores/lookaside-base.ts";
 import { openLookasideFolder } from "../stores/lookaside-folder.ts";
 import { openLookasideHttp } from "../stores/lookaside-http.ts";
+import type { RegistriesFile } from "../stores/registries-d-files.ts";
 import { lookasideAddress } from "./lookaside-address.ts";
 import type { LookasideOptions } from "./lookaside-options.ts";
 import { VERSION } from "./version.ts";
@@ -78,6 +79,14 @@ export function openBases(host: Host, connection: LookasideConnection) {
 /** The YAML files of a folder; of `default` the one that podman and skopeo read, which need not be there. */
 async function readConfiguration(host: Host, named: string) {
   const { readRegistriesD } = await import("../stores/registries-d-files.ts");
+  return readRegistriesD(await readRegistriesFiles(host, named));
+}
+
+/**
+ * The YAML files of the folder that `--registries-d` names, in the order of their names.
+ * @throws E_FILE_UNREADABLE, E_FILE_TOO_LARGE, E_CONFIG_INVALID for too many.
+ */
+export async function readRegistriesFiles(host: Host, named: string): Promise<readonly RegistriesFile[]> {
   const own = `${host.homeDirectory}/.config/containers/registries.d`;
   const usual = (await host.files.exists(own)) ? own : "/etc/containers/registries.d";
   const folder = named === "default" ? usual : named;
@@ -92,13 +101,12 @@ async function readConfiguration(host: Host, named: string) {
       hint: `keep at most ${LIMITS.storeFiles} there`,
     });
   }
-  const files = await Promise.all(
+  return Promise.all(
     names.map(async (name) => {
       const path = `${folder}/${name}`;
       return { path, bytes: await host.files.read(path, LIMITS.configFile) };
     }),
   );
-  return readRegistriesD(files);
 }
 
 function plainHttp({ origin }: URL): CountersignError {

@@ -4,12 +4,12 @@ import { lintPolicy } from "../operations/policy-lint.ts";
 import { createNodeHost } from "../platform/node-host.ts";
 import { CONSUMERS, consumerNamed } from "../policies/containers/lint/consumers.ts";
 import { policyLintText } from "../reports/policy-text.ts";
-import { readOptions, texts } from "./option-values.ts";
+import { readOptions, text, texts } from "./option-values.ts";
 import { addOutputOptions, outputReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
 import type { Verb } from "./verb.ts";
 
-const readers = { ...outputReaders, consumer: texts };
+const readers = { ...outputReaders, consumer: texts, registriesD: text };
 
 /** `policy lint FILE`: ends in 1 when a consumer would refuse the whole document. */
 const policyLintVerb: Verb = {
@@ -22,10 +22,11 @@ const policyLintVerb: Verb = {
         "--consumer <name>",
         `who will read it: ${CONSUMERS.join(", ")}, or containers-image-VERSION (repeatable; default: debian12, podman-5 and the newest skopeo)`,
         (value: string, before: string[] | undefined) => [...(before ?? []), value],
-      );
+      )
+      .option("--registries-d <dir>", "look at these files too, by which podman is told where signatures are");
     return addOutputOptions(command).addHelpText(
       "after",
-      "\nExample:\n  $ countersign policy lint policy.json --consumer debian12 --consumer podman-5\n",
+      "\nExample:\n  $ countersign policy lint policy.json --consumer debian12 --consumer podman-5\n  $ countersign policy lint policy.json --registries-d registries.d\n",
     );
   },
   async run(files, raw, terminal, host = createNodeHost()) {
@@ -36,7 +37,10 @@ const policyLintVerb: Verb = {
     }
     const consumers = [...new Set(options.consumer ?? usual)].map(consumerNamed);
     await checkReportPlace(options.report, host);
-    const report = await lintPolicy(host, { file, consumers });
+    const { registriesD: folder } = options;
+    const registriesD =
+      folder === undefined ? undefined : await (await import("./lookasides.ts")).readRegistriesFiles(host, folder);
+    const report = await lintPolicy(host, { file, consumers, registriesD });
     return emit(report, policyLintText, report.accepted ? 0 : 1, options, host, terminal);
   },
 };

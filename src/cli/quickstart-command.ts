@@ -22,7 +22,7 @@ export const quickstartVerb: Verb = {
   async run(_images, raw, terminal, world) {
     const options = readOptions(readers, raw);
     let throttled = false;
-    const registry = createEmbeddedRegistry();
+    const registry = createEmbeddedRegistry({ signatureExtension: true });
     const served = await serve(async (request) =>
       // Longer than anyone waits: the run ends at once instead of trying again.
       throttled ? { status: 429, headers: { "retry-after": "3600" } } : registry.handle(request),
@@ -47,6 +47,7 @@ export const quickstartVerb: Verb = {
               throttled = on;
             },
             formats: FORMATS.filter((name) => name !== "openpgp").map(formatNamed),
+            openpgp: formatNamed("openpgp"),
           },
           (step) => {
             steps.push(step);

@@ -12,22 +12,34 @@ import { lintDocument } from "../policies/containers/lint/lint.ts";
 import type { Source } from "../policies/containers/members.ts";
 import { listsOf, sourcesOfOne } from "../policies/containers/sources.ts";
 import type { PolicyLintReport } from "../reports/policy-report.ts";
+import type { RegistriesFile } from "../stores/registries-d-files.ts";
 import { parseCertificates } from "../trust/certificate.ts";
 import { parsePublicKey } from "../trust/public-keys.ts";
+import { lintRegistriesD } from "./registries-d-lint.ts";
 
 export interface PolicyLintRequest {
   readonly file: string;
   readonly consumers: readonly Consumer[];
+  /** The files of registries.d beside it, if they shall be looked at too. */
+  readonly registriesD?: readonly RegistriesFile[] | undefined;
 }
 
 /**
- * Says what consumers make of a policy.json: who refuses it whole, which scopes and requirements never count, which keys cannot be used.
+ * Says what consumers make of a policy.json: who refuses it whole, which scopes and requirements never count, which keys cannot be used,
+ * and what in the registries.d beside it nobody reads.
  * @throws with exit status 2: E_FILE_UNREADABLE, E_FILE_TOO_LARGE for the policy itself.
  */
-export async function lintPolicy(host: Host, { file, consumers }: PolicyLintRequest): Promise<PolicyLintReport> {
+export async function lintPolicy(
+  host: Host,
+  { file, consumers, registriesD }: PolicyLintRequest,
+): Promise<PolicyLintReport> {
   const bytes = await host.files.read(file, LIMITS.policy);
   const { policy, findings } = lintDocument(bytes, consumers);
-  const all = policy === undefined ? findings : [...findings, ...(await lintKeys(host, policy, consumers))];
+  const all = [
+    ...findings,
+    ...(policy === undefined ? [] : await lintKeys(host, policy, consumers)),
+    ...(registriesD === undefined ? [] : await lintRegistriesD(registriesD, consumers)),
+  ];
   const refusing = (name: string) =>
     all.some(({ severity, consumer }) => severity === "error" && (consumer === null || consumer === name));
   const judged = consumers.map(({ name, library }) => ({

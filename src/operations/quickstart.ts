@@ -2,12 +2,14 @@ import { ALGORITHMS } from "../model/algorithm.ts";
 import type { Certificate } from "../model/certificate.ts";
 import type { Format } from "../model/format.ts";
 import type { Authority, Verdict } from "../model/policy.ts";
+import type { Signer } from "../model/signature.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { PromoteReport } from "../reports/report.ts";
 import { createLocalSigner } from "../signers/local-signer.ts";
 import { exactRule } from "../trust/text-rules.ts";
 import { promote } from "./promote.ts";
 import { forgeSignature, moveSignature, pushImage } from "./quickstart-images.ts";
+import { throwAwayOpenPgp } from "./quickstart-openpgp.ts";
 import { throwAwayPki } from "./quickstart-pki.ts";
 import type { Session } from "./session.ts";
 import { sign } from "./sign.ts";
@@ -30,6 +32,8 @@ export interface QuickstartWorld {
   /** Makes every answer of the registry 429 until told otherwise. */
   throttle(on: boolean): void;
   readonly formats: readonly Format[];
+  /** For the step that signs for podman; the registry keeps such signatures itself. */
+  readonly openpgp: Format;
 }
 
 const IDENTITY = "https://ci.example.com/release";
@@ -59,26 +63,37 @@ export async function quickstart(
     chain: [pki.leaf, pki.intermediate, pki.root],
     label: "throw-away key",
   });
-  const signed = await sign(session, {
-    targets: { images: [`${repositoryName}:1.0`] },
-    signer,
-    formats: world.formats,
-    options: { annotations: {} },
-    recursive: false,
-    warnings: [],
-  });
-  const places = signed.images.flatMap(({ signatures }) => signatures);
-  tell({
-    title: `Signed it as ${world.formats.map(({ name }) => name).join(" and ")}, stored the signatures, verified what was stored`,
-    detail: [
-      ...places.map(({ format, algorithm, place }) => `${format.padEnd(13)} ${algorithm}, ${place.kind} ${place.name}`),
-      ...signed.images.flatMap(({ errors }) => errors.map(({ code, message }) => `${code}: ${message}`)),
-    ],
-  });
+  let good = true;
+  const signStep = async (by: Signer, formats: readonly Format[]) => {
+    const signed = await sign(session, {
+      targets: { images: [`${repositoryName}:1.0`] },
+      signer: by,
+      formats,
+      options: { annotations: {} },
+      recursive: false,
+      warnings: [],
+    });
+    const places = signed.images.flatMap(({ signatures }) => signatures);
+    tell({
+      title: `Signed it as ${formats.map(({ name }) => name).join(" and ")}, stored the signatures, verified what was stored`,
+      detail: [
+        ...places.map(
+          ({ format, algorithm, place }) => `${format.padEnd(13)} ${algorithm}, ${place.kind} ${place.name}`,
+        ),
+        ...signed.images.flatMap(({ errors }) => errors.map(({ code, message }) => `${code}: ${message}`)),
+      ],
+    });
+    good &&= signed.images.every(({ status }) => status === "signed");
+  };
+  await signStep(signer, world.formats);
 
-  let good = signed.images.every(({ status }) => status === "signed");
-  const judgeStep = async (title: string, reference: string, expected: Verdict, identity = IDENTITY) => {
-    const authority = authorityFor(pki.root, identity);
+  const judgeStep = async (
+    title: string,
+    reference: string,
+    expected: Verdict,
+    whom: string | Authority = IDENTITY,
+  ) => {
+    const authority = typeof whom === "string" ? authorityFor(pki.root, whom) : whom;
     const report = await verify(session, {
       targets: { images: [reference] },
       requirement: { authority },
@@ -99,6 +114,15 @@ export async function quickstart(
 
   await judgeStep("Verified it, given only the root and who may sign", `${repositoryName}:1.0`, "trusted");
   await judgeStep("Asked for another signer", `${repositoryName}:1.0`, "untrusted", "https://ci.example.com/other");
+
+  const openpgp = await throwAwayOpenPgp(session.host.now(), "Release");
+  await signStep(openpgp.signer, [world.openpgp]);
+  await judgeStep(
+    "Verified it as podman does, given only the OpenPGP key",
+    `${repositoryName}:1.0`,
+    "trusted",
+    openpgp.authority,
+  );
 
   await pushImage(session.host, repository, "1.1");
   await judgeStep("Pushed 1.1 and did not sign it", `${repositoryName}:1.1`, "unsigned");

@@ -16,25 +16,63 @@ const SECTION_KEYS = [...ADDRESS_KEYS, "use-sigstore-attachments"];
 /** What an alias may make of a small file. */
 const ALIASES = 100;
 
+/** A key that containers/image passes over in silence. */
+export interface IdleKey {
+  readonly path: string;
+  /** The section that it stands in, as in `docker "r.test"`; empty at the top. */
+  readonly section: string;
+  readonly name: string;
+  /** What it may be meant to be. */
+  readonly meant: string | undefined;
+}
+
+/** What is in registries.d files, and what is wrong with them. */
+export interface RegistriesContent {
+  /** By scope; `""` is `default-docker`. */
+  readonly sections: ReadonlyMap<string, RegistriesSection>;
+  /** The file that each scope is in. */
+  readonly origins: ReadonlyMap<string, string>;
+  readonly idle: readonly IdleKey[];
+  /** Addresses that cannot be used: containers/image refuses the images under them, and no others. */
+  readonly unfit: readonly CountersignError[];
+}
+
 /**
- * Reads registries.d files and puts them together as containers/image does: a scope, or the default, may be in one of them alone. Keys
- * that it would pass over in silence become warnings.
+ * Reads registries.d files and puts them together as containers/image does. Keys that it would pass over in silence become warnings.
  *
  * @param files YAML in UTF-8, those that end in `.yaml`.
  * @throws E_CONFIG_INVALID.
  */
 export function readRegistriesD(files: readonly RegistriesFile[]): RegistriesD {
+  const { sections, idle, unfit } = inspectRegistriesD(files);
+  const [first] = unfit;
+  if (first !== undefined) throw first;
+  return createRegistriesD(sections, idle.map(idleText));
+}
+
+/** `a.yaml: docker "r.test": nobody reads the key "lookasid"; it may be meant to be lookaside`. */
+function idleText({ path, section, name, meant }: IdleKey): string {
+  const where = section === "" ? "" : `${section}: `;
+  const better = meant === undefined ? "" : `; it may be meant to be ${meant}`;
+  return `${path}: ${where}nobody reads the key ${JSON.stringify(name)}${better}`;
+}
+
+/**
+ * What registries.d files say, whether it can be used or not. A scope, or the default, may be in one of them alone.
+ * @throws E_CONFIG_INVALID for what containers/image refuses whole, and with it every image.
+ */
+export function inspectRegistriesD(files: readonly RegistriesFile[]): RegistriesContent {
   const sections = new Map<string, RegistriesSection>();
   const origins = new Map<string, string>();
-  const warnings: string[] = [];
+  const found: Found = { idle: [], unfit: [] };
   for (const { path, bytes } of files) {
     const document = mapIn(parseYaml(path, bytes), path, "the document");
-    warnUnknown(document, TOP_KEYS, path, "", warnings);
+    noteUnknown(document, TOP_KEYS, path, "", found);
     const scopes = mapIn(document.get("docker"), path, "docker");
-    const found = [...scopes].map(([scope, section]) => ({ scope, section, key: `docker "${scope}"` }));
+    const named = [...scopes].map(([scope, section]) => ({ scope, section, key: `docker "${scope}"` }));
     const whole = document.get("default-docker");
-    if (whole !== undefined && whole !== null) found.push({ scope: "", section: whole, key: "default-docker" });
-    for (const { scope, section, key } of found) {
+    if (whole !== undefined && whole !== null) named.push({ scope: "", section: whole, key: "default-docker" });
+    for (const { scope, section, key } of named) {
       if (scope === "" && key !== "default-docker") throw unfit(path, 'docker has a scope ""', "name a scope");
       const before = origins.get(scope);
       if (before !== undefined) {
@@ -43,10 +81,15 @@ export function readRegistriesD(files: readonly RegistriesFile[]): RegistriesD {
         });
       }
       origins.set(scope, path);
-      sections.set(scope, sectionOf(section, path, key, warnings));
+      sections.set(scope, sectionOf(section, path, key, found));
     }
   }
-  return createRegistriesD(sections, warnings);
+  return { sections, origins, ...found };
+}
+
+interface Found {
+  readonly idle: IdleKey[];
+  readonly unfit: CountersignError[];
 }
 
 function parseYaml(path: string, bytes: Uint8Array): unknown {
@@ -72,39 +115,46 @@ function mapIn(value: unknown, path: string, what: string): ReadonlyMap<string, 
   return new Map(named);
 }
 
-function sectionOf(value: unknown, path: string, key: string, warnings: string[]): RegistriesSection {
+function sectionOf(value: unknown, path: string, key: string, found: Found): RegistriesSection {
   const members = mapIn(value, path, key);
-  warnUnknown(members, SECTION_KEYS, path, `${key}: `, warnings);
+  noteUnknown(members, SECTION_KEYS, path, key, found);
   const addresses = ADDRESS_KEYS.flatMap((name): [string, string][] => {
     const address = members.get(name);
     if (address === undefined || address === null || address === "") return [];
     if (typeof address === "string" && isAddress(address)) return [[name, address]];
-    throw unfit(
-      path,
-      `${key}: ${name} is ${JSON.stringify(address)?.slice(0, 160)}`,
-      "write file:///PATH, https://… or http://…, without user, query and fragment",
-    );
+    const what = `${key}: ${name} is ${JSON.stringify(address)?.slice(0, 160)}`;
+    const error = unfit(path, what, "write file:///PATH, https://… or http://…, without user, query and fragment");
+    // Of YAML's other kinds the whole file is refused.
+    if (typeof address !== "string") throw error;
+    found.unfit.push(error);
+    return [];
   });
-  const attachments = members.get("use-sigstore-attachments");
-  if (attachments !== undefined && attachments !== null && typeof attachments !== "boolean") {
+  const attachments = switchIn(members.get("use-sigstore-attachments"));
+  if (attachments === "neither") {
     throw unfit(path, `${key}: use-sigstore-attachments is neither true nor false`, "write true or false");
   }
-  const known = attachments === undefined || attachments === null ? {} : { "use-sigstore-attachments": attachments };
+  const known = attachments === undefined ? {} : { "use-sigstore-attachments": attachments };
   return { ...Object.fromEntries(addresses), ...known };
 }
 
-function warnUnknown(
+/** YAML 1.1 has more words for true and false, which containers/image's reader takes for a switch. */
+function switchIn(value: unknown): boolean | undefined | "neither" {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "boolean") return value;
+  if (value === "y" || value === "Y" || value === "yes" || value === "on") return true;
+  return value === "n" || value === "N" || value === "no" || value === "off" ? false : "neither";
+}
+
+function noteUnknown(
   members: ReadonlyMap<string, unknown>,
   known: readonly string[],
   path: string,
-  where: string,
-  warnings: string[],
+  section: string,
+  { idle }: Found,
 ): void {
   for (const name of members.keys()) {
     if (known.includes(name)) continue;
-    const nearest = nearestOf(name, known);
-    const meant = nearest === undefined ? "" : `; it may be meant to be ${nearest}`;
-    warnings.push(`${path}: ${where}nobody reads the key ${JSON.stringify(name.slice(0, 80))}${meant}`);
+    idle.push({ path, section, name: name.slice(0, 80), meant: nearestOf(name, known) });
   }
 }
 

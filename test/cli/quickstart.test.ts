@@ -15,6 +15,7 @@ describe("quickstart", () => {
     expect(steps.flatMap(({ got }) => got ?? [])).toEqual([
       "trusted",
       "untrusted",
+      "trusted",
       "unsigned",
       "untrusted",
       "untrusted",
@@ -41,7 +42,7 @@ describe("quickstart", () => {
     const { exit, stdout } = await machine.run(["quickstart"]);
     expect(exit).toBe(0);
     expect([...stdout.matchAll(/^(\d+)\. /gm)].map(([, number]) => Number(number))).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
     ]);
     expect(stdout).toMatch(/All as it must be/);
     expect(stdout).not.toMatch(/expected/);

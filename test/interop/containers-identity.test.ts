@@ -111,7 +111,7 @@ const kinds = {
 
 describeWithPeer(
   ["image-policy", "skopeo"],
-  "the reference inside a signature, compared here and by containers/image 5.39",
+  "32, 34, 35: the reference inside a signature, compared here and by containers/image 5.39",
   () => {
     for (const kind of ["signedBy", "sigstoreSigned"] as const) {
       describe(kind, () => {

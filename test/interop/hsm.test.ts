@@ -1,7 +1,9 @@
 import { createPublicKey } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { generateKey } from "openpgp";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { parseOpenPgpSecretKey } from "../../src/signers/openpgp-key.ts";
 import { fileOf, runCountersign } from "../support/countersign.ts";
 import { type StartedRegistry, startRegistry } from "../support/start-registry.ts";
 import { cosignVerify } from "./support/cosign.ts";
@@ -74,7 +76,7 @@ function keyAt(point: string): string {
 }
 
 describeWithPeer(
-  ["softhsm2-util", "pkcs11-tool", "cosign"],
+  ["softhsm2-util", "pkcs11-tool", "cosign", "skopeo"],
   "a key in a PKCS #11 token, by pkcs11-tool behind exec:",
   () => {
     let registry: StartedRegistry;
@@ -159,6 +161,53 @@ describeWithPeer(
         const theirs = await cosignVerify({ image: image.reference, format, trust });
         expect(theirs.exitCode === 0, theirs.stderr).toBe(cosign);
       }
+    });
+
+    it("signs for podman by an OpenPGP key that lives in the token, given its public key block", async () => {
+      const made = await generateKey({
+        type: "rsa",
+        rsaBits: 2048,
+        userIDs: { name: "HSM release" },
+        subkeys: [],
+        date: new Date(Date.now() - 86_400_000),
+      });
+      const { key } = await parseOpenPgpSecretKey(Buffer.from(made.privateKey), async () => undefined, new Date());
+      const pkcs8 = fileOf(key.export({ type: "pkcs8", format: "pem" }).toString());
+      const token = ["--token", "ci", "--pin", PIN, "--id", "21", "--label", "openpgp"];
+      await done(requirePeer("softhsm2-util"), "--import", pkcs8, ...token);
+      const block = fileOf(made.publicKey);
+
+      const image = await pushImage(registry.host, "hsm/openpgp", "openpgp");
+      const folder = temporaryFolder("softhsm");
+      const [lookaside, registriesD] = [path.join(folder, "sigs"), path.join(folder, "registries.d")];
+      for (const each of [lookaside, registriesD]) mkdirSync(each);
+      writeFileSync(
+        path.join(registriesD, "a.yaml"),
+        `docker:\n  ${registry.host}:\n    lookaside: file://${lookaside}\n`,
+      );
+      const policy = path.join(folder, "policy.json");
+      const signedBy = [{ type: "signedBy", keyType: "GPGKeys", keyPath: block }];
+      writeFileSync(policy, JSON.stringify({ default: signedBy }));
+      const copy = () => {
+        const from = `docker://${image.reference}`;
+        const flags = ["--policy", policy, "--registries.d", registriesD, "copy", "--src-tls-verify=false"];
+        const env = { PATH: "/usr/bin:/bin", HOME: folder };
+        return run(requirePeer("skopeo"), [...flags, from, `dir:${temporaryFolder("copied")}`], { env });
+      };
+      expect((await copy()).stderr).toContain("Source image rejected");
+
+      const words = [...tool, "--sign", "--id", "21", "--mechanism", "SHA256-RSA-PKCS"];
+      const signed = await runCountersign(
+        [
+          ...["sign", "--format", "openpgp", "--gpg-key", block, "--signing-algorithm", "rsa-pkcs1-sha256"],
+          ...["--signer", `exec:${words.map((word) => `"${word}"`).join(" ")}`, "--signer-input", "message"],
+          ...["--pass-env", "HSM_PIN", "--pass-env", "SOFTHSM2_CONF", "--lookaside", lookaside, image.reference],
+        ],
+        { env },
+      );
+      expect(signed.exitCode, signed.stderr + signed.stdout).toBe(0);
+      const copied = await copy();
+      expect(copied.exitCode, copied.stderr).toBe(0);
     });
 
     it("stores nothing when the PIN is wrong, and does not show it", async () => {

@@ -108,6 +108,16 @@ describeWithPeer(["gpg", "skopeo"], "places of simple signatures, shared with sk
     expect([await pull(prepared, "1"), await pull(prepared, "2")]).toEqual(["", ""]);
   });
 
+  it("counts a good signature beside a broken file, for which skopeo refuses the image", async () => {
+    const prepared = await prepare(plain);
+    await sign("--registries-d", prepared.registriesD, `${prepared.image}:1`);
+    expect(await pull(prepared, "1")).toBe("");
+    writeFileSync(path.join(prepared.folder, "signature-2"), "<html>");
+    expect(await pull(prepared, "1")).not.toBe("");
+    const { verdict, signatures } = await verify("--registries-d", prepared.registriesD, `${prepared.image}:1`);
+    expect([verdict, signatures.map(({ trusted }) => trusted)]).toEqual(["trusted", [true, false]]);
+  });
+
   it("signs into a registry that keeps signatures itself what skopeo accepts, and finds there what skopeo has put", async () => {
     const prepared = await prepare(extension);
     expect(await pull(prepared, "1")).toContain("no signature exists");

@@ -82,7 +82,7 @@ docker:
     ["a place without a scheme", "docker:\n  r.test: { lookaside: /srv/sigs }\n"],
     ["a place with a password", "docker:\n  r.test: { lookaside: 'https://u:p@r.test/' }\n"],
     ["another scheme", "docker:\n  r.test: { lookaside: 's3://bucket' }\n"],
-    ["a switch that is a text", "docker:\n  r.test: { use-sigstore-attachments: 'yes' }\n"],
+    ["a switch that is a text", "docker:\n  r.test: { use-sigstore-attachments: 'maybe' }\n"],
     ["an empty scope", "docker:\n  '': { lookaside: file:///a }\n"],
     [
       "aliases of aliases",

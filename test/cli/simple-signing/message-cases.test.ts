@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, type KeyObject, sign as signBytes } from "node:crypto";
-import { generateKey, readPrivateKey } from "openpgp";
+import { generateKey, readPrivateKey, revokeKey } from "openpgp";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { runProgram } from "../../../src/cli/program.ts";
 import { encodeMessage } from "../../../src/formats/openpgp/message.ts";
@@ -59,6 +59,9 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
   let withSubkey: Keys;
   let gone: Keys;
   let revokedSubkey: string;
+  let lost: Keys;
+  let revokedPrimary: string;
+  let expired: Keys;
 
   beforeAll(async () => {
     gpg = openGpg();
@@ -73,10 +76,15 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
     withSubkey = await makeKeys("subkey", { type: "ecc", curve: "ed25519Legacy" }, true);
     gone = await makeKeys("gone", { type: "ecc", curve: "ed25519Legacy" }, true);
     revokedSubkey = await revokingSubkey(gone);
+    lost = await makeKeys("lost", { type: "ecc", curve: "ed25519Legacy" });
+    revokedPrimary = await revoking(lost);
+    expired = await makeKeys("expired", { type: "ecc", curve: "ed25519Legacy" }, false, 350 * DAY);
     for (const { secret } of [release, other, rsa, withSubkey]) {
       await gpg.do("--passphrase", "", "--import", gpg.file("import.asc", secret));
     }
-    await gpg.do("--import", gpg.file("import.asc", revokedSubkey));
+    for (const block of [revokedSubkey, revokedPrimary, expired.block]) {
+      await gpg.do("--import", gpg.file("import.asc", block));
+    }
   });
   afterAll(async () => {
     await gpg?.close();
@@ -87,6 +95,7 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
   const change = (from: string, to: string) => () => signed(payload().replace(from, to));
   const cases: readonly Case[] = [
     { number: 0, name: "as it should be", message: () => signed(good()) },
+    { number: 0, name: "as skopeo makes it", message: standaloneSigned },
     {
       number: 1,
       name: "a payload that is not JSON",
@@ -232,6 +241,13 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
     },
     {
       number: 20,
+      name: "compressed by BZIP2",
+      message: () => gpgSigned("--compress-algo", "bzip2", "--sign"),
+      code: "E_SIGNATURE_MALFORMED",
+      skopeo: "accepts",
+    },
+    {
+      number: 20,
       name: "bytes behind a compressed message",
       message: async () => concat([await gpgSigned("--sign"), Buffer.from("junk")]),
       code: "E_SIGNATURE_MALFORMED",
@@ -259,6 +275,22 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
       code: "E_CERTIFICATE_REVOKED",
       trusted: () => [revokedSubkey],
       expected: () => gone.signer,
+    },
+    {
+      number: 23,
+      name: "by a key that has been revoked",
+      message: () => signed(good(), lost),
+      code: "E_CERTIFICATE_REVOKED",
+      trusted: () => [revokedPrimary],
+      expected: () => lost.fingerprint,
+    },
+    {
+      number: 23,
+      name: "by a key that has expired since",
+      message: () => signed(good(), expired),
+      code: "E_CERTIFICATE_EXPIRED",
+      trusted: () => [expired.block],
+      expected: () => expired.fingerprint,
     },
     {
       number: 24,
@@ -404,6 +436,14 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
 
   const gpgSigned = (...args: readonly string[]) => gpgMade("--passphrase", "", "-u", release.fingerprint, ...args);
 
+  async function standaloneSigned(): Promise<Uint8Array> {
+    const args = [`${gpg.home}/manifest.json`, reference, release.fingerprint, "--output", `${gpg.home}/theirs.sig`];
+    const env = { GNUPGHOME: gpg.home, PATH: "/usr/bin:/bin", HOME: gpg.home };
+    const { exitCode, stderr } = await run(requirePeer("skopeo"), ["standalone-sign", ...args], { env });
+    expect(exitCode, stderr).toBe(0);
+    return gpg.read("theirs.sig");
+  }
+
   /** What `verify` makes of an image whose registry keeps this one signature. */
   async function verify(bytes: Uint8Array, blocks: readonly string[], ...args: readonly string[]) {
     const content = Buffer.from(bytes).toString("base64");
@@ -447,16 +487,17 @@ function subpacket(type: number, body: Uint8Array): Uint8Array {
   return concat([writeLength(body.length + 1), Uint8Array.of(type), body]);
 }
 
-/** A key that was made long ago; the secret key signs data by itself, or by its subkey. */
-async function makeKeys(name: string, kind: KeyKind, subkey = false): Promise<Keys> {
+/** A key that was made long ago; the secret key signs data by itself, or by its subkey. It lasts for ever, or `lifetime` milliseconds. */
+async function makeKeys(name: string, kind: KeyKind, subkey = false, lifetime = 0): Promise<Keys> {
   const { privateKey: secret, publicKey: block } = await generateKey({
     ...kind,
     userIDs: { name },
     date: born,
+    keyExpirationTime: lifetime / 1000,
     subkeys: subkey ? [{ ...kind, sign: true }] : [],
     format: "armored",
   });
-  const { key, material } = await parseOpenPgpSecretKey(Buffer.from(secret), async () => undefined, new Date());
+  const { key, material } = await parseOpenPgpSecretKey(Buffer.from(secret), async () => undefined, signedAt);
   const { fingerprint, keys } = material.certificate;
   const signing = subkey ? keys.find(({ primary }) => !primary) : material.key;
   if (signing === undefined) throw new Error("no key that signs");
@@ -481,6 +522,11 @@ async function revokingSubkey({ secret }: Keys): Promise<string> {
   if (subkey === undefined || !("privateParams" in whole.keyPacket)) throw new Error("no subkey");
   whole.subkeys = [await subkey.revoke(whole.keyPacket)];
   return whole.toPublic().armor();
+}
+
+async function revoking({ secret }: Keys): Promise<string> {
+  const key = await readPrivateKey({ armoredKey: secret });
+  return (await revokeKey({ key, format: "armored" })).publicKey;
 }
 
 /** What stands at the end of a signature packet by this key over `data`. */

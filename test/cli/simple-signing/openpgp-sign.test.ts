@@ -7,6 +7,7 @@ import { runProgram } from "../../../src/cli/program.ts";
 import { createNodeHost } from "../../../src/platform/node-host.ts";
 import { payloadReport, signReport } from "../../../src/reports/report.ts";
 import { parseOpenPgpSecretKey } from "../../../src/signers/openpgp-key.ts";
+import { readArmor } from "../../../src/trust/openpgp/armor.ts";
 import { type Gpg, openGpg } from "../../interop/support/gpg.ts";
 import { describeWithPeer, requirePeer } from "../../interop/support/peers.ts";
 import { run } from "../../interop/support/run.ts";
@@ -210,13 +211,25 @@ describeWithPeer(["gpg", "skopeo"], "signing images for podman and skopeo", () =
     expect(registry.requests.length).toBe(before);
   });
 
+  it("signs by a key in a binary file, and by one on standard input", async () => {
+    const [block] = readArmor(Buffer.from(secret));
+    const binary = fileOf(block?.bytes ?? "");
+    for (const [source, stdin] of [[binary], ["-", secret]] as const) {
+      const lookaside = temporaryFolder();
+      const how = ["--key", source, "--passphrase", "env://PASS", "--format", "openpgp", "--lookaside", lookaside];
+      const { exit, said } = await start(["sign", ...how, image("1.2")], stdin);
+      expect(exit, said).toBe(0);
+      expect(await Promise.all(signaturesIn(lookaside).map((file) => accepts(file, image("1.2"))))).toEqual([true]);
+    }
+  });
+
   it("signs in other formats by an OpenPGP key", async () => {
     const signed = await start(["sign", "--key", "env://KEY", "--passphrase", "env://PASS", image("1.2")]);
     expect(signed.exit, signed.said).toBe(0);
     expect(signReport.parse(JSON.parse(signed.out)).images[0]?.signatures[0]?.signer?.fingerprint).toMatch(/^sha256:/);
   });
 
-  async function start(args: readonly string[]) {
+  async function start(args: readonly string[], stdin = "") {
     const said = { out: "", err: "" };
     const terminal = {
       out(text: string) {
@@ -228,7 +241,8 @@ describeWithPeer(["gpg", "skopeo"], "signing images for podman and skopeo", () =
       interactive: false,
     };
     const env = { PATH: "", KEY: Buffer.from(secret).toString("base64"), PASS: PASSPHRASE };
-    const host = { ...createNodeHost(), env, homeDirectory: temporaryFolder() };
+    const readStdin = async () => Buffer.from(stdin);
+    const host = { ...createNodeHost(), env, homeDirectory: temporaryFolder(), readStdin };
     const exit = await runProgram([args[0] ?? "", "--output", "json", ...args.slice(1)], terminal, host);
     expect(said.out + said.err).not.toContain(PASSPHRASE);
     return { exit, out: said.out, said: said.out + said.err };

@@ -1,6 +1,7 @@
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { policyLintReport } from "../../../src/reports/policy-report.ts";
 import { askImagePolicy } from "../../interop/support/image-policy.ts";
 import { describeWithPeer } from "../../interop/support/peers.ts";
 import { type SimpleSigning, startSimpleSigning } from "../support/simple-signing.ts";
@@ -290,4 +291,44 @@ describeWithPeer("image-policy", "containers/image 5.39 over the same", () => {
       expect(answer?.allowed, answer?.error).toBe(allowed);
     });
   }
+});
+
+describeWithPeer("image-policy", "registries.d that cannot be used, as policy lint judges it", () => {
+  const judged: readonly { title: string; text: string; severity?: string; allowed: boolean }[] = [
+    { title: "a switch by another word", text: "docker: {r.test: {use-sigstore-attachments: yes}}", allowed: true },
+    { title: "no YAML", text: "docker: [", severity: "error", allowed: false },
+    { title: "a scope twice", text: "docker: {r.test: {}, r.test: {}}", severity: "error", allowed: false },
+    {
+      title: "a switch that is a text",
+      text: "docker: {r.test: {use-sigstore-attachments: maybe}}",
+      severity: "error",
+      allowed: false,
+    },
+    {
+      title: "an address elsewhere",
+      text: "docker: {r.test: {lookaside: 's3://b'}}",
+      severity: "warning",
+      allowed: true,
+    },
+    { title: "an address here", text: "docker: {HOST: {lookaside: 's3://b'}}", severity: "warning", allowed: true },
+    {
+      title: "a key nobody knows",
+      text: "docker: {HOST: {lookasid: 'file:///b'}}",
+      severity: "warning",
+      allowed: true,
+    },
+  ];
+  it.each(judged)("48 $title", async ({ title, text, severity, allowed }) => {
+    const folder = path.join(path.dirname(world.registriesD), title.replaceAll(" ", "-"));
+    mkdirSync(folder);
+    writeFileSync(path.join(folder, "a.yaml"), text.replace("HOST", `"${world.host}"`));
+    const { image } = await pushed(title.replaceAll(" ", "-").toLowerCase());
+    const policy = world.file(`${title}.json`, JSON.stringify(by({ type: "insecureAcceptAnything" })));
+    const { exit, stdout } = await world.run(["policy", "lint", "--output", "json", "--registries-d", folder, policy]);
+    const { findings } = policyLintReport.parse(JSON.parse(stdout));
+    const found = findings.filter(({ rule }) => rule === "registries-d").map((finding) => finding.severity);
+    expect([exit, found]).toEqual([severity === "error" ? 1 : 0, severity === undefined ? [] : [severity]]);
+    const [theirs] = await askImagePolicy([{ policy, image: `docker://${image}`, registriesD: folder }]);
+    expect(theirs?.allowed, theirs?.error).toBe(allowed);
+  });
 });
