@@ -3,7 +3,12 @@ import type { Descriptor } from "../model/descriptor.ts";
 import { type Digest, digestAlgorithm } from "../model/digest.ts";
 import { CountersignError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
-import { BUNDLE_PREDICATE_TYPE, COSIGN_SIGN_PREDICATE, NOTATION_SIGNATURE } from "../model/media-types.ts";
+import {
+  BUNDLE_PREDICATE_TYPE,
+  COSE_ENVELOPE,
+  COSIGN_SIGN_PREDICATE,
+  NOTATION_SIGNATURE,
+} from "../model/media-types.ts";
 import { type ManifestTree, manifestsOf } from "../oci/manifest-tree.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
 import type { PromoteReport } from "../reports/report.ts";
@@ -62,9 +67,9 @@ async function attachmentsOf(
     Promise.all(suffixesFor(subject).map((suffix) => taggedBy(task, subject, suffix))),
     copyReferrers(task, subject),
   ]);
-  const referring = referrers.map(({ descriptor, place, status }): CopiedAttachment => {
+  const referring = referrers.map(({ descriptor, tree, place, status }): CopiedAttachment => {
     return {
-      ...kindOf(descriptor),
+      ...kindOf(descriptor, tree),
       subject,
       place: { kind: place.kind, name: place.name, digest: descriptor.digest },
       artifactType: descriptor.artifactType ?? null,
@@ -97,9 +102,12 @@ async function taggedBy(
 
 const bundle = formatNamed("bundle");
 
-/** By what the listing says; what is inside is the verifier's business. */
-function kindOf(descriptor: Descriptor): Pick<CopiedAttachment, "kind" | "format"> {
-  if (descriptor.artifactType === NOTATION_SIGNATURE) return { kind: "signature", format: "notation" };
+/** By what listing and manifest say; what is inside is the verifier's business. */
+function kindOf(descriptor: Descriptor, { manifest }: ManifestTree): Pick<CopiedAttachment, "kind" | "format"> {
+  if (descriptor.artifactType === NOTATION_SIGNATURE) {
+    const [envelope] = manifest.content.layers ?? [];
+    return { kind: "signature", format: envelope?.mediaType === COSE_ENVELOPE ? "notation-cose" : "notation" };
+  }
   const place = { kind: "referrer", name: descriptor.digest } as const;
   if (!bundle.recognises({ place, descriptor })) return { kind: "referrer", format: null };
   const type = descriptor.annotations?.[BUNDLE_PREDICATE_TYPE];

@@ -18,11 +18,13 @@ export interface Wanted {
 
 /**
  * Why a signature does not count for an authority: what was found in checking it, then who signed, the annotations
- * and the reference that the authority asks for. Empty: it counts.
+ * and the reference that the authority asks for. Empty: it counts. A signature of a format that the authority does not speak of
+ * is asked nothing else.
  */
 export function objectionsOf(authority: Authority, finding: Finding, wanted: Wanted): readonly Reason[] {
+  const foreign = formatReasons(authority, finding);
+  if (foreign.length > 0) return foreign;
   return [
-    ...formatReasons(authority, finding),
     ...finding.reasons,
     ...identityReasons(authority, finding),
     ...annotationReasons(authority, finding.claims),

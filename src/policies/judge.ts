@@ -55,6 +55,11 @@ function isUntold(objections: readonly Reason[]): boolean {
   return objections.length > 0 && objections.every(({ code }) => ERROR_CODES[code].exit === 3);
 }
 
+/** Of a signature in a format that the authority does not speak of, about which it knows nothing. */
+function isForeign(objections: readonly Reason[]): boolean {
+  return objections.some(({ code }) => code === "E_FORMAT_UNSUPPORTED");
+}
+
 function verdictOf(fulfilled: boolean, untold: boolean, found: number): Verdict {
   if (fulfilled) return "trusted";
   if (untold) return "undetermined";
@@ -78,7 +83,10 @@ function judgeSignature(
     if (isUntold(objections)) pending.add(assessment);
   }
   // The authority that came closest speaks for the signature: its signer and algorithm are the most that is known.
-  const [best] = [...opinions].sort((a, b) => a.objections.length - b.objections.length);
+  const [best] = [...opinions].sort(
+    (a, b) =>
+      Number(isForeign(a.objections)) - Number(isForeign(b.objections)) || a.objections.length - b.objections.length,
+  );
   if (best === undefined) return refused(assessment, nobody);
   const trusted = best.objections.length === 0;
   const { finding, validations } = best;
