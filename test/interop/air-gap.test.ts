@@ -3,12 +3,10 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { ListReport } from "../../src/reports/report.ts";
 import { countersignProgram, runCountersign } from "../support/countersign.ts";
-import { slow, withFaults } from "../support/faults.ts";
 import { type StartedRegistry, startRegistry } from "../support/start-registry.ts";
 import {
   type Completed,
@@ -295,25 +293,37 @@ describeWithPeer(["cosign", "docker-registry"], "an image across an air gap, wit
 
   describe("a save that is killed", () => {
     it("at any moment leaves a folder in which neither program finds an image; the next run completes it", async () => {
-      const slowly = await startRegistry({ wrap: [(handler) => withFaults(handler, [{ fault: slow(15) }])] });
-      const { index } = await pushIndex(slowly.host, "app", ["amd64", "arm64"], "1");
+      let requests = 0;
+      let onRequest: (() => void) | undefined;
+      const counted = await startRegistry({
+        wrap: [
+          (handler) => async (request) => {
+            requests += 1;
+            onRequest?.();
+            return handler(request);
+          },
+        ],
+      });
+      const { index } = await pushIndex(counted.host, "app", ["amd64", "arm64"], "1");
       for (const format of formats) await done(cosignSign({ image: index.reference, format, key: key.privateKey }));
-      const image = `${slowly.host}/app:1`;
-      const start = performance.now();
+      const image = `${counted.host}/app:1`;
+      requests = 0;
       await save(image, newFolder("whole"));
-      const whole = performance.now() - start;
+      const whole = requests;
       const moments = 8;
       let unfinished = 0;
       for (let moment = 0; moment < moments; moment += 1) {
         const folder = newFolder("killed");
+        const last = 1 + Math.floor(whole * ((moment + Math.random()) / moments));
+        requests = 0;
         const child = spawn(process.execPath, [countersignProgram(), "save", "--dir", folder, image], {
           env: { PATH: "/usr/bin:/bin", HOME: work },
           stdio: "ignore",
         });
         const ended = once(child, "exit");
-        await sleep(whole * ((moment + Math.random()) / moments));
-        child.kill("SIGKILL");
+        onRequest = () => requests === last && child.kill("SIGKILL");
         const [code] = await ended;
+        onRequest = undefined;
         if (code !== 0) {
           unfinished += 1;
           const [verdict = ""] = await verdicts(`oci:${folder}`);
@@ -324,7 +334,7 @@ describeWithPeer(["cosign", "docker-registry"], "an image across an air gap, wit
         expect(await verdicts(`oci:${folder}`)).toEqual(["trusted"]);
       }
       expect(unfinished).toBeGreaterThan(moments / 2);
-      await slowly.close();
+      await counted.close();
     });
   });
 });
