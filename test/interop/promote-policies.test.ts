@@ -43,7 +43,7 @@ describeWithPeer(
           expect(promoted.exitCode, promoted.stdout + promoted.stderr).toBe(0);
           const { attachments } = (promoted.json() as PromoteReport).images[0] ?? { attachments: [] };
           const formats = attachments.map(({ format }) => format).sort();
-          expect(formats).toEqual(["bundle", "cosign", "notation", "notation"]);
+          expect(formats).toEqual(["bundle", "cosign", "notation", "notation-cose"]);
 
           const there = `${destination.host}/prod/app@${image.digest}`;
           const byCosign = await cosignVerify({ image: there, format: "bundle", trust: { key: leaf.key.publicPem } });
