@@ -7,7 +7,7 @@ import { lookasideAddress } from "./lookaside-address.ts";
 import { readOptions, switched, text } from "./option-values.ts";
 import { addOutputOptions, outputReaders } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
-import { readPem } from "./session.ts";
+import { readPem } from "./registry-credentials.ts";
 import type { Verb } from "./verb.ts";
 
 const readers = { ...outputReaders, registryCacert: text, allowHttpRegistry: switched };

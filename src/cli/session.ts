@@ -1,8 +1,7 @@
 import { CountersignError } from "../model/errors.ts";
-import { LIMITS } from "../model/limits.ts";
 import { createCredentials, type ExplicitCredentials } from "../oci/credentials.ts";
 import { openLayout } from "../oci/layout.ts";
-import { parseReference, type Reference } from "../oci/reference.ts";
+import type { Reference } from "../oci/reference.ts";
 import { createRegistry, type Registry } from "../oci/registry-client.ts";
 import type { StreamingRepository } from "../oci/repository.ts";
 import type { Session } from "../operations/session.ts";
@@ -11,17 +10,20 @@ import { createExchange, type HttpExchange } from "../platform/http.ts";
 import { createNodeHost } from "../platform/node-host.ts";
 import { secureContext } from "../platform/tls.ts";
 import { oneLine } from "../reports/terminal.ts";
-import { readKeyMaterial, readSecretFile, readVariable } from "../signers/key-source.ts";
 import { about } from "./about.ts";
 import type { LookasideOptions } from "./lookaside-options.ts";
 import type { LookasideConnection, OpenLookasides } from "./lookasides.ts";
+import {
+  type CredentialOptions,
+  type DestinationCredentialOptions,
+  destinationCredentials,
+  readPem,
+  registryCredentials,
+} from "./registry-credentials.ts";
 import { createProgress, type Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-export interface SessionOptions extends LookasideOptions {
-  readonly registryUsername?: string | undefined;
-  readonly registryPassword?: string | undefined;
-  readonly registryToken?: string | undefined;
+export interface SessionOptions extends LookasideOptions, CredentialOptions {
   readonly registryCacert?: string | undefined;
   readonly registryClientCert?: string | undefined;
   readonly registryClientKey?: string | undefined;
@@ -60,10 +62,7 @@ export interface Undertaking {
 }
 
 /** Credentials and lookasides of the registry that is written to, where they are other than those of the one that is read. */
-export interface DestinationOptions {
-  readonly destinationUsername?: string | undefined;
-  readonly destinationPassword?: string | undefined;
-  readonly destinationToken?: string | undefined;
+export interface DestinationOptions extends DestinationCredentialOptions {
   readonly destinationLookaside?: string | undefined;
   readonly destinationLookasideStaging?: string | undefined;
   readonly destinationRegistriesD?: string | undefined;
@@ -77,7 +76,7 @@ export async function openSession(
 ): Promise<OpenSession> {
   const connection = await connect(options, terminal, undertaking);
   const { host, registryWith } = connection;
-  const registry = registryWith(await explicitCredentials(host, options, undertaking.images));
+  const registry = registryWith(await registryCredentials(host, options, undertaking.images));
   return sessionOf(connection, options, registry, undertaking);
 }
 
@@ -89,7 +88,7 @@ export async function openTwoSessions(
 ): Promise<{ readonly source: OpenSession; readonly destination: OpenSession }> {
   const connection = await connect(options, terminal, undertaking);
   const { host, registryWith } = connection;
-  const registry = registryWith(await explicitCredentials(host, options, undertaking.images));
+  const registry = registryWith(await registryCredentials(host, options, undertaking.images));
   const given = await destinationCredentials(host, options, undertaking.destinations);
   const lookasides = await about("at the destination", () => connection.openLookasides(lookasidesAt(options)));
   // One client where it can be: what it has learned of a registry, tokens too, serves both ends.
@@ -226,59 +225,4 @@ function readingOnce({ readStdin }: Host): Host["readStdin"] {
     read = true;
     return readStdin(limit);
   };
-}
-
-/** PEM that a flag names. @throws what reading it throws. */
-export async function readPem(host: Host, path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  const { bytes } = await readKeyMaterial(path, host, LIMITS.certificateFile);
-  return Buffer.from(bytes).toString("utf8");
-}
-
-async function destinationCredentials(
-  host: Host,
-  options: DestinationOptions,
-  images: readonly string[],
-): Promise<ExplicitCredentials | undefined> {
-  const { destinationUsername: username, destinationPassword, destinationToken } = options;
-  if (username === undefined && destinationPassword === undefined && destinationToken === undefined) return undefined;
-  const password = await secretOf(host, "--destination-password", destinationPassword);
-  const token = await secretOf(host, "--destination-token", destinationToken);
-  return { username, password, token, registry: firstRegistry(images), flags: "--destination" };
-}
-
-async function explicitCredentials(
-  host: Host,
-  options: SessionOptions,
-  images: readonly string[],
-): Promise<ExplicitCredentials> {
-  const { registryUsername: username, registryPassword, registryToken } = options;
-  if (username === undefined && registryPassword === undefined && registryToken === undefined) return {};
-  const password = await secretOf(host, "--registry-password", registryPassword);
-  const token = await secretOf(host, "--registry-token", registryToken);
-  return { username, password, token, registry: firstRegistry(images) };
-}
-
-/** Flags name no registry of their own: they are for the one that the first image names, and shown to no other. */
-function firstRegistry(images: readonly string[]): string | undefined {
-  for (const image of images) {
-    if (image === "-") continue;
-    const reference = parseReference(image);
-    if (reference.kind === "registry") return reference.registry;
-  }
-  throw new CountersignError("E_USAGE", "credentials are given, but no registry is named beside them", {
-    hint: "name an image of that registry as an argument, or set COUNTERSIGN_USERNAME, COUNTERSIGN_PASSWORD and COUNTERSIGN_REGISTRY",
-  });
-}
-
-/** A secret from `env://NAME`, a file or standard input: never from the command line, where every process can read it. */
-async function secretOf(host: Host, flag: string, source: string | undefined): Promise<string | undefined> {
-  if (source === undefined) return undefined;
-  if (source.startsWith("env://")) {
-    return about(flag, async () => readVariable(source.slice("env://".length), host));
-  }
-  const bytes = source === "-" ? await host.readStdin(LIMITS.passphrase) : await readSecretFile(source, flag, host);
-  return Buffer.from(bytes)
-    .toString("utf8")
-    .replace(/\r?\n$/, "");
 }

@@ -3,6 +3,7 @@ import type { Certificate } from "./certificate.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { ErrorCode } from "./error-codes.ts";
+import type { NotaryAttributes } from "./notary.ts";
 import type { OpenPgpAttributes, OpenPgpMaterial } from "./openpgp.ts";
 import type { PublicKey } from "./public-key.ts";
 
@@ -154,23 +155,6 @@ export interface Evidence {
   readonly openpgp?: OpenPgpAttributes | undefined;
   /** What its specification forbids and other verifiers let pass: refused, unless `Trust.compat` says otherwise. */
   readonly lapses?: readonly Reason[] | undefined;
-}
-
-/** Signed attributes of a Notary signature (signature-specification.md, "Signed Attributes"), as they stand. */
-export interface NotaryAttributes {
-  readonly scheme: "notary.x509" | "notary.x509.signingAuthority";
-  /** When the signer says it signed: nobody vouches for it. With a signing authority, the authentic time. */
-  readonly signingTime: Date;
-  /** When the authority says it signed; only under `notary.x509.signingAuthority`. */
-  readonly authenticSigningTime?: Date | undefined;
-  /** From then on the signature does not count. */
-  readonly expiry?: Date | undefined;
-  /** The verifier's plugin that the signature asks for. */
-  /** The algorithm that it names, which must be that of its key. */
-  readonly algorithm: Algorithm;
-  readonly verificationPlugin?: { readonly name: string; readonly minVersion?: string | undefined } | undefined;
-  /** Annotations of the signed descriptor. */
-  readonly userMetadata: Readonly<Record<string, string>>;
 }
 
 /** What a witness says of a signature: a DER TimeStampToken (RFC 3161 2.4.2) over the octets of the signature. */

@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../../model/error-codes.ts";
 import { CountersignError } from "../../model/errors.ts";
-import type { NotaryAttributes, Reason } from "../../model/signature.ts";
+import type { NotaryAttributes } from "../../model/notary.ts";
+import type { Reason } from "../../model/signature.ts";
 
 /** Labels of the attributes that the specification defines, the same in JWS and COSE. */
 export const LABEL = {

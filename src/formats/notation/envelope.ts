@@ -1,5 +1,6 @@
 import type { Algorithm } from "../../model/algorithm.ts";
-import type { FormatName, NotaryAttributes, Reason } from "../../model/signature.ts";
+import type { NotaryAttributes } from "../../model/notary.ts";
+import type { FormatName, Reason } from "../../model/signature.ts";
 import type { Attributes } from "./attributes.ts";
 
 /** What is put into the bytes that are signed. */
