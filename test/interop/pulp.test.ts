@@ -2,10 +2,10 @@ import { chmodSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { runProgram } from "../../src/cli/program.ts";
 import { createNodeHost } from "../../src/platform/node-host.ts";
 import { listReportOf, onlyImage, signReportOf, verifyReportOf } from "../cli/support/reports.ts";
 import { countersignProgram } from "../support/countersign.ts";
+import { runCaptured } from "../support/run-captured.ts";
 import { type StartedRegistry, startRegistry } from "../support/start-registry.ts";
 import { type Gpg, openGpg } from "./support/gpg.ts";
 import { type PushedImage, pushImage, pushIndex } from "./support/image.ts";
@@ -54,23 +54,12 @@ describeWithPeer(["postgres", "pulpcore-manager", "skopeo", "gpg"], "a live Pulp
 
   /** The command line, in this process, with Pulp's credentials and the clock that Pulp and gpg have too. */
   async function countersign(...args: readonly string[]) {
-    const printed = { stdout: "", stderr: "" };
     const host = {
       ...createNodeHost(),
       env: { PATH: "/usr/bin:/bin", DOCKER_CONFIG: pulp.dockerConfig },
       homeDirectory: gpg.home,
     };
-    const terminal = {
-      out(text: string) {
-        printed.stdout += text;
-      },
-      err(text: string) {
-        printed.stderr += text;
-      },
-      interactive: false,
-    };
-    const exit = await runProgram(args, terminal, host);
-    return { exit, slept: 0, ...printed };
+    return { ...(await runCaptured(args, host)), slept: 0 };
   }
 
   const sign = async (key: Key, image: string) =>

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runProgram } from "../../../src/cli/program.ts";
 import type { ExitCode } from "../../../src/model/error-codes.ts";
 import type { Host } from "../../../src/platform/host.ts";
 import { runCommand } from "../../../src/platform/node-command.ts";
 import { createNodeHost } from "../../../src/platform/node-host.ts";
+import { runCaptured } from "../../support/run-captured.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { NOW } from "../../trust/support/pki.ts";
 
@@ -51,7 +51,6 @@ export function createMachine(env: Readonly<Record<string, string>> = {}): Machi
     },
     absent: (name) => join(material, name),
     async run(args, options = {}) {
-      const printed = { out: "", err: "" };
       let slept = 0;
       const environment = { PATH: "/usr/bin:/bin", ...env, ...options.env };
       const host: Host = {
@@ -66,17 +65,7 @@ export function createMachine(env: Readonly<Record<string, string>> = {}): Machi
         },
         readStdin: async () => Buffer.from(options.stdin ?? ""),
       };
-      const terminal = {
-        out(text: string) {
-          printed.out += text;
-        },
-        err(text: string) {
-          printed.err += text;
-        },
-        interactive: false,
-      };
-      const exit = await runProgram(args, terminal, host);
-      return { exit, stdout: printed.out, stderr: printed.err, slept };
+      return { ...(await runCaptured(args, host)), slept };
     },
     contents() {
       const files = [home, work, temporary].flatMap((root) =>

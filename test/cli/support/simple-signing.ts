@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { runProgram } from "../../../src/cli/program.ts";
 import type { ExitCode } from "../../../src/model/error-codes.ts";
 import { createNodeHost } from "../../../src/platform/node-host.ts";
 import type { VerifyReport } from "../../../src/reports/report.ts";
 import { type PushedImage, pushImage, storageSink } from "../../support/images.ts";
+import { runCaptured } from "../../support/run-captured.ts";
 import { type StartedRegistry, startRegistry } from "../../support/start-registry.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { makeKey } from "../../trust/support/pki.ts";
@@ -53,20 +53,8 @@ export async function startSimpleSigning(): Promise<SimpleSigning> {
   const cosign = makeKey("p256");
   const cosignKey = file("cosign.key", keyPem(cosign));
 
-  const run: SimpleSigning["run"] = async (args) => {
-    const printed = { stdout: "", stderr: "" };
-    const terminal = {
-      out(text: string) {
-        printed.stdout += text;
-      },
-      err(text: string) {
-        printed.stderr += text;
-      },
-      interactive: false,
-    };
-    const world = { ...createNodeHost(), env: { PATH: "" }, homeDirectory: folder };
-    return { exit: await runProgram(args, terminal, world), ...printed };
-  };
+  const run: SimpleSigning["run"] = (args) =>
+    runCaptured(args, { ...createNodeHost(), env: { PATH: "" }, homeDirectory: folder });
   const well = async (args: readonly string[]) => {
     const { exit, stdout, stderr } = await run(args);
     if (exit !== 0) throw new Error(`${args.join(" ")} ended with ${exit}: ${stdout}${stderr}`);

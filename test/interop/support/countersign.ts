@@ -3,12 +3,12 @@
  * this process unless it is told otherwise: starting the bundle takes longer than all that most of these lines do. That the
  * bundle does the same is shown by the tests that call `runCountersign`.
  */
-import { runProgram } from "../../../src/cli/program.ts";
 import type { Host } from "../../../src/platform/host.ts";
 import { runCommand } from "../../../src/platform/node-command.ts";
 import { createNodeHost } from "../../../src/platform/node-host.ts";
 import type { SignReport, VerifyReport } from "../../../src/reports/report.ts";
 import { type CountersignRun, fileOf, runCountersign } from "../../support/countersign.ts";
+import { runCaptured } from "../../support/run-captured.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import type { CosignFormat } from "./cosign.ts";
 
@@ -89,18 +89,7 @@ async function runInProcess(
     homeDirectory: env.HOME,
     readStdin: async () => new Uint8Array(),
   };
-  const printed = { out: "", err: "" };
-  const terminal = {
-    out(text: string) {
-      printed.out += text;
-    },
-    err(text: string) {
-      printed.err += text;
-    },
-    interactive: false,
-  };
-  const exitCode = await runProgram(args, terminal, host);
-  const { out: stdout, err: stderr } = printed;
+  const { exit: exitCode, stdout, stderr } = await runCaptured(args, host);
   return { exitCode, stdout, stderr, json: () => JSON.parse(stdout) as unknown };
 }
 
