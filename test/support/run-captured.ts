@@ -1,8 +1,9 @@
 import { runProgram } from "../../src/cli/program.ts";
+import type { ExitCode } from "../../src/model/error-codes.ts";
 import type { Host } from "../../src/platform/host.ts";
 
 export interface CapturedRun {
-  readonly exit: number;
+  readonly exit: ExitCode;
   readonly stdout: string;
   readonly stderr: string;
 }
