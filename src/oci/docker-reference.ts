@@ -1,6 +1,6 @@
 import type { Reference } from "./reference.ts";
 
-/** A reference as containers/image and docker read it (distribution/reference, ParseNormalizedNamed). */
+/** A reference as containers/image reads it (docker/reference there, ParseNormalizedNamed). */
 export interface DockerReference {
   /** `docker.io/library/alpine`, in full. */
   readonly name: string;
@@ -10,7 +10,8 @@ export interface DockerReference {
 
 const DOCKER_HUB = "docker.io";
 const label = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
-const domain = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
+/** containers/image keeps an older copy of docker's grammar: it has no addresses of version 6, and capitals make no host of a name. */
+const domain = new RegExp(`^${label}(?:\\.${label})*(?::[0-9]+)?$`);
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const tagGrammar = /^\w[\w.-]{0,127}$/;
 const digestGrammar = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
@@ -49,7 +50,7 @@ export function dockerName(name: string): string {
 function fullName(written: string): string | undefined {
   const slash = written.indexOf("/");
   const first = slash < 0 ? "" : written.slice(0, slash);
-  const named = first === "localhost" || /[.:]/.test(first) || first.toLowerCase() !== first;
+  const named = first === "localhost" || /[.:]/.test(first);
   const registry = !named || first === "index.docker.io" ? DOCKER_HUB : first;
   const rest = named ? written.slice(slash + 1) : written;
   const path = registry === DOCKER_HUB && !rest.includes("/") ? `library/${rest}` : rest;

@@ -9,11 +9,10 @@ import type { Host } from "../platform/host.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
 import { type ContainersPolicy, parseContainersPolicy, type Requirements } from "../policies/containers/document.ts";
 import { evaluate, type Keyring } from "../policies/containers/evaluation.ts";
+import { parsePolicyCertificates, parsePolicyKey } from "../policies/containers/key-files.ts";
 import type { Source } from "../policies/containers/members.ts";
 import { type Applied, requirementsFor } from "../policies/containers/scopes.ts";
 import { sourcesOf } from "../policies/containers/sources.ts";
-import { parseCertificates } from "../trust/certificate.ts";
-import { parsePublicKey } from "../trust/public-keys.ts";
 import type { RequirementByRepository } from "./verify.ts";
 
 export interface ContainersPolicySource {
@@ -98,7 +97,7 @@ async function readKeyring(host: Host, policy: ContainersPolicy): Promise<Keyrin
   };
   return {
     openpgp: await hold(openpgp, async (bytes) => (await parse(bytes)).certificates),
-    publicKey: await hold(publicKeys, parsePublicKey),
-    certificates: await hold(certificates, parseCertificates),
+    publicKey: await hold(publicKeys, parsePolicyKey),
+    certificates: await hold(certificates, parsePolicyCertificates),
   };
 }

@@ -6,6 +6,7 @@ import type { OpenPgpCertificate } from "../model/openpgp.ts";
 import type { Host } from "../platform/host.ts";
 import { mapConcurrently } from "../platform/parallel.ts";
 import type { ContainersPolicy } from "../policies/containers/document.ts";
+import { parsePolicyCertificates, parsePolicyKey } from "../policies/containers/key-files.ts";
 import { type Consumer, isSince } from "../policies/containers/lint/consumers.ts";
 import { type LintFinding, placeOf } from "../policies/containers/lint/finding.ts";
 import { lintDocument } from "../policies/containers/lint/lint.ts";
@@ -13,8 +14,6 @@ import type { Source } from "../policies/containers/members.ts";
 import { listsOf, sourcesOfOne } from "../policies/containers/sources.ts";
 import type { PolicyLintReport } from "../reports/policy-report.ts";
 import type { RegistriesFile } from "../stores/registries-d-files.ts";
-import { parseCertificates } from "../trust/certificate.ts";
-import { parsePublicKey } from "../trust/public-keys.ts";
 import { lintRegistriesD } from "./registries-d-lint.ts";
 
 export interface PolicyLintRequest {
@@ -185,12 +184,12 @@ function lintOpenPgpCertificate(
 
 /** @throws E_KEY_INVALID, E_KEY_UNSUPPORTED, E_KEY_WEAK. */
 function lintPublicKey(bytes: Uint8Array): readonly LintFinding[] {
-  parsePublicKey(bytes);
+  parsePolicyKey(bytes);
   return [];
 }
 
 function lintCertificates(bytes: Uint8Array, place: string, at: Date): readonly LintFinding[] {
-  return parseCertificates(bytes)
+  return parsePolicyCertificates(bytes)
     .filter(({ notAfter }) => notAfter < at)
     .map(({ subject, notAfter }) => ({
       severity: "warning",

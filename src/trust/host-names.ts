@@ -26,18 +26,21 @@ function matches(pattern: string, host: string): boolean {
 function isHostName(text: string, isPattern: boolean): boolean {
   const labels = (isPattern ? text : text.replace(/\.$/, "")).split(".");
   if (isPattern && labels[0] === "*") {
-    // A wildcard alone, or for a whole top level, is for nobody.
+    // A wildcard alone is for nobody.
     if (labels.length < 2) return false;
     labels.shift();
   }
   return labels.every((label) => /^[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?$/.test(label));
 }
 
-/** Undefined for what is no address: of version 4 as four decimals, of version 6 in any spelling. */
+/** Undefined for what is no address: of version 4 as four decimals, without zeros in front; of version 6 in any spelling. */
 function canonicalAddress(text: string): string | undefined {
-  const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1);
-  if (octets !== undefined)
-    return octets.every((octet) => Number(octet) <= 255) ? octets.map(Number).join(".") : undefined;
+  const octets = text.split(".");
+  if (octets.length === 4 && octets.every((octet) => /^(?:0|[1-9]\d{0,2})$/.test(octet) && Number(octet) <= 255)) {
+    return text;
+  }
+  // URL passes over line ends, and ends a host where a path begins: neither is part of an address.
+  if (!text.includes(":") || !/^[0-9A-Fa-f:.]+$/.test(text)) return undefined;
   const url = `http://[${text}]/`;
-  return text.includes(":") && URL.canParse(url) ? new URL(url).hostname : undefined;
+  return URL.canParse(url) ? new URL(url).hostname : undefined;
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -6,6 +6,7 @@ import { type SimpleSigning, startSimpleSigning } from "../cli/support/simple-si
 import { askImagePolicy } from "./support/image-policy.ts";
 import { describeWithPeer, requirePeer } from "./support/peers.ts";
 import { run } from "./support/run.ts";
+import { skopeoAllows } from "./support/skopeo-policy.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -144,25 +145,15 @@ describeWithPeer(
             if (kind === "sigstoreSigned") return;
             // Debian's, older by fifteen lines, agrees on what it can judge.
             const [first] = questions;
-            expect(first && (await skopeoAllows(first.policy, first.image))).toBe(theirs[0]?.allowed);
+            expect(first && (await skopeoAllows(first.policy, first.image, world.registriesD))).toBe(
+              theirs[0]?.allowed,
+            );
           });
         }
       });
     }
   },
 );
-
-async function skopeoAllows(policy: string, image: string): Promise<boolean> {
-  const to = mkdtempSync(path.join(folder, "copy-"));
-  const argv = [
-    ...["--policy", policy, "--registries.d", world.registriesD, "copy", "--src-tls-verify=false"],
-    image,
-    `dir:${to}`,
-  ];
-  const { exitCode, stderr } = await run(requirePeer("skopeo"), argv, { env: { PATH: "/usr/bin:/bin", HOME: folder } });
-  if (exitCode !== 0 && !/Source image rejected/.test(stderr)) throw new Error(stderr);
-  return exitCode === 0;
-}
 
 const scopes: readonly {
   readonly title: string;
@@ -203,8 +194,34 @@ describeWithPeer(
         const [theirs] = await askImagePolicy([question]);
         const { exit, report } = await world.verify(policy, image);
         expect(exit === 0, JSON.stringify(report.images)).toBe(theirs?.allowed);
-        expect(await skopeoAllows(file, question.image)).toBe(theirs?.allowed);
+        expect(await skopeoAllows(file, question.image, world.registriesD)).toBe(theirs?.allowed);
       });
     }
   },
 );
+
+describeWithPeer(["image-policy", "skopeo"], "the scope that a layout folder is under", () => {
+  it("goes by the path as it is written; containers/image goes by where links lead", async () => {
+    const [accepted, refused] = [path.join(folder, "accepted"), path.join(folder, "refused")];
+    const argv = ["--insecure-policy", "copy", "--src-tls-verify=false", `docker://${asked("tag 1", "tag")}`];
+    for (const place of [accepted, refused]) {
+      mkdirSync(place);
+      await run(requirePeer("skopeo"), [...argv, `oci:${place}/app:1`], {
+        env: { PATH: "/usr/bin:/bin", HOME: folder },
+      });
+    }
+    symlinkSync(path.join(refused, "app"), path.join(accepted, "link"));
+    const policy = {
+      default: [{ type: "reject" }],
+      transports: { oci: { [accepted]: [{ type: "insecureAcceptAnything" }] } },
+    };
+    const file = path.join(folder, "layouts.json");
+    writeFileSync(file, JSON.stringify(policy));
+    const images = [`${accepted}/app`, `${refused}/app`, `${accepted}/../refused/app`, `${accepted}/link`];
+    const theirs = await askImagePolicy(images.map((each) => ({ policy: file, image: `oci:${each}:1` })));
+    expect(theirs.map(({ allowed }) => allowed)).toEqual([true, false, false, false]);
+    const ours = [];
+    for (const each of images) ours.push((await world.verify(policy, `oci:${each}:1`)).exit);
+    expect(ours).toEqual([0, 1, 1, 0]);
+  });
+});

@@ -42,6 +42,22 @@ describe("whether a certificate is for a host", () => {
   });
 });
 
+describe("what looks like an address to some readers", () => {
+  const certificate = named({ type: "ip", value: "::1" }, { type: "ip", value: "10.0.0.1" });
+  it.each([
+    "010.0.0.1",
+    "10.0.0.01",
+    "10.0.0.1\n",
+    "10.0.0",
+    "::1]/x",
+    "::1]:80/?",
+    "::1]?[",
+    "::1\n",
+    "::\t1",
+    "::1%eth0",
+  ])("%j is none", (host) => expect(isForHost(certificate, host)).toBe(false));
+});
+
 describe("an identity by email address and host", () => {
   const certificate = named({ type: "email", value: "release@example.com" }, dns("ci.example.com"));
   it("holds where every one given does, to the letter", () => {

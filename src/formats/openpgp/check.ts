@@ -66,13 +66,16 @@ async function authenticate(
       trusted.length === 1 ? `not one of ${trusted[0]?.fingerprint}` : "of none of the trusted certificates";
     return refused("E_KEY_MISMATCH", `the signature names the key ${named}, which is ${whose}`);
   }
-  let last: Authentication | undefined;
-  for (const candidate of candidates) {
-    const found = await authenticateBy(candidate, evidence, attributes, trust, at);
-    if (found.reasons.length === 0) return found;
-    last ??= found;
-  }
-  return last ?? refused("E_KEY_MISMATCH", "the signature names no key");
+  const opinions = await Promise.all(
+    candidates.map(async (candidate) => ({
+      fingerprint: candidate.key.fingerprint,
+      found: await authenticateBy(candidate, evidence, attributes, trust, at),
+    })),
+  );
+  // Of one key an older copy may be there too: what any of them says against it counts, as a revocation that only one has.
+  const objections = opinions.filter(({ found }) => found.reasons.length > 0);
+  const good = opinions.find(({ fingerprint }) => !objections.some((other) => other.fingerprint === fingerprint));
+  return (good ?? objections[0])?.found ?? refused("E_KEY_MISMATCH", "the signature names no key");
 }
 
 /** Every name that the signature has for its key must be the key's: two that disagree name nobody. */

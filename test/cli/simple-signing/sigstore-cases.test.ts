@@ -1,6 +1,6 @@
-import { createHash, type KeyObject, randomUUID, sign } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, randomUUID, sign } from "node:crypto";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { OCI_CONFIG, OCI_MANIFEST, SIMPLE_SIGNING } from "../../../src/model/media-types.ts";
+import { DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST, SIMPLE_SIGNING } from "../../../src/model/media-types.ts";
 import { buildImageManifest } from "../../../src/oci/build-manifest.ts";
 import { askImagePolicy } from "../../interop/support/image-policy.ts";
 import { describeWithPeer } from "../../interop/support/peers.ts";
@@ -24,6 +24,7 @@ const leaf = leafOf({
     ["email", "release@example.com"],
     ["dns", "ci.example.com"],
     ["email", "team@example.com"],
+    ["ip", "0a000001"],
   ],
 });
 
@@ -64,7 +65,7 @@ const byKey = () => ({ keyData: base64(publicKeyPem(leaf.key)) });
 const byPki = (more: object = {}) => ({
   pki: { caRootsData: base64(root.pem), subjectEmail: "release@example.com", ...more },
 });
-const base64 = (text: string) => Buffer.from(text).toString("base64");
+const base64 = (content: string | Uint8Array) => Buffer.from(content).toString("base64");
 const chain = () => intermediate.pem + root.pem;
 const certified = (by: Issued = leaf, issuers: string | undefined = chain()): Layer => ({
   key: by.key,
@@ -210,6 +211,19 @@ const cases: readonly Case[] = [
     policy: () => byPki({ ...helped, subjectEmail: undefined, subjectHostname: "ci.example.com" }),
   },
   {
+    number: "58",
+    title: "an address",
+    layers: () => [certified()],
+    policy: () => byPki({ ...helped, subjectEmail: undefined, subjectHostname: "10.0.0.1" }),
+  },
+  {
+    number: "58",
+    title: "an address with a zero in front, which is none",
+    layers: () => [certified()],
+    policy: () => byPki({ ...helped, subjectEmail: undefined, subjectHostname: "010.0.0.1" }),
+    code: "E_IDENTITY_MISMATCH",
+  },
+  {
     number: "59",
     title: "no chain beside the signature, and the intermediate in the policy",
     layers: () => [certified(leaf, undefined)],
@@ -259,6 +273,62 @@ const cases: readonly Case[] = [
     allowed: true,
   },
   {
+    number: "59",
+    title: "another certificate behind the signer's",
+    layers: () => [{ key: leaf.key, annotations: { [CERTIFICATE]: leaf.pem + intermediate.pem } }],
+    policy: () => byPki(helped),
+    allowed: false,
+  },
+  {
+    number: "59",
+    title: "text behind the signer's certificate",
+    layers: () => [{ key: leaf.key, annotations: { [CERTIFICATE]: `${leaf.pem}text` } }],
+    policy: () => byPki(helped),
+    allowed: false,
+  },
+  {
+    number: "59",
+    title: "text behind the chain",
+    layers: () => [certified(leaf, `${chain()}text`)],
+    policy: () => byPki(helped),
+    allowed: false,
+  },
+  {
+    number: "60",
+    title: "a key in DER",
+    layers: () => [{}],
+    policy: () => ({ keyData: base64(createPublicKey(leaf.key).export({ type: "spki", format: "der" })) }),
+    code: "E_POLICY_KEY",
+  },
+  {
+    number: "60",
+    title: "a certificate in place of a key",
+    layers: () => [{}],
+    policy: () => ({ keyData: base64(leaf.pem) }),
+    code: "E_POLICY_KEY",
+  },
+  {
+    number: "60",
+    title: "roots in DER",
+    layers: () => [certified()],
+    policy: () => byPki({ ...helped, caRootsData: base64(root.der) }),
+    code: "E_POLICY_KEY",
+  },
+  {
+    number: "60",
+    title: "roots under another label",
+    layers: () => [certified()],
+    policy: () => byPki({ ...helped, caRootsData: base64(root.pem.replaceAll("CERTIFICATE", "X509 CERTIFICATE")) }),
+    code: "E_POLICY_KEY",
+  },
+  {
+    number: "60",
+    title: "intermediates in DER",
+    layers: () => [certified()],
+    policy: () => byPki({ caIntermediatesData: base64(intermediate.der) }),
+    code: "E_POLICY_KEY",
+  },
+  {
     number: "41",
     title: "a layer that is no signature, and nothing else",
     layers: () => [{ mediaType: "application/vnd.example.sbom" }],
@@ -280,7 +350,7 @@ const cases: readonly Case[] = [
 ];
 
 /** An image, and these layers under its signature tag. */
-async function signedBy(layers: readonly Layer[]): Promise<string> {
+async function signedBy(layers: readonly Layer[], manifestType = OCI_MANIFEST): Promise<string> {
   const name = `sigstore/${randomUUID()}`;
   const { digest } = await world.push(name, { tag: "1" });
   const image = `${world.host}/${name}:1`;
@@ -298,10 +368,11 @@ async function signedBy(layers: readonly Layer[]): Promise<string> {
     return { ...(await descriptor(Buffer.from(payload), mediaType)), annotations: Object.fromEntries(kept) };
   });
   const bytes = buildImageManifest({
+    mediaType: manifestType,
     config: await descriptor(Buffer.from(JSON.stringify({ rootfs: { type: "layers", diff_ids: [] } })), OCI_CONFIG),
     layers: await Promise.all(made),
   });
-  await sink.putManifest(`${digest.replace(":", "-")}.sig`, { bytes, mediaType: OCI_MANIFEST });
+  await sink.putManifest(`${digest.replace(":", "-")}.sig`, { bytes, mediaType: manifestType });
   return image;
 }
 
@@ -343,5 +414,14 @@ describeWithPeer("image-policy", "sigstoreSigned by key and by pki, here and in 
     const policy = world.file("unsaid.json", JSON.stringify(document));
     const [theirs] = await askImagePolicy([{ policy, image: `docker://${image}`, registriesD: nothing }]);
     expect(theirs?.allowed).toBe(false);
+  });
+
+  it("reads signatures out of a manifest of Docker's kind; containers/image does not", async () => {
+    const image = await signedBy([{}], DOCKER_MANIFEST);
+    const document = { default: [{ type: "sigstoreSigned", ...byKey() }] };
+    expect((await world.verify(document, image)).exit).toBe(0);
+    const policy = world.file("docker.json", JSON.stringify(document));
+    const [theirs] = await askImagePolicy([{ policy, image: `docker://${image}`, registriesD: world.registriesD }]);
+    expect(theirs).toMatchObject({ allowed: false, error: expect.stringContaining("unexpected MIME type") });
   });
 });

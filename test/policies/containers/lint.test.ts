@@ -31,6 +31,7 @@ describe("a scope that no image can be under", () => {
     ["index.docker.io/library", "write docker.io/library"],
     ["alpine", "write docker.io/library/alpine"],
     ["ns/app", "write docker.io/ns/app"],
+    ["Registry/app", "put the registry in front"],
     ["*.example.com:5000", "write *.example.com"],
     ["*.example.com/ns", "write *. and a domain, nothing behind it"],
     ["*", "write *.example.com"],

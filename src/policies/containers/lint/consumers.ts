@@ -10,7 +10,10 @@ export interface Consumer {
 
 type Version = readonly [major: number, minor: number, patch: number];
 
-/** containers/image in each skopeo, from its go.mod; of a line, that of its first release, which knows least. */
+/**
+ * containers/image in each skopeo, from its go.mod; of a line, that of its first release, which knows least (of 1.9 and 1.13 that of their
+ * third patches: no member that is told of came in between).
+ */
 const skopeo: Readonly<Record<string, string>> = {
   "1.9": "5.22.1",
   "1.10": "5.23.0",
@@ -30,6 +33,7 @@ const skopeo: Readonly<Record<string, string>> = {
 
 const named: Readonly<Record<string, Omit<Consumer, "name">>> = {
   debian12: { library: [5, 23, 1], withoutSigstore: true },
+  // From the go.mod of 4.3.0 and of 5.0.0.
   "podman-4.3": { library: [5, 23, 0] },
   "podman-5": { library: [5, 30, 0] },
   ...Object.fromEntries(

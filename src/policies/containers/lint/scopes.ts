@@ -85,7 +85,7 @@ function whyIdle(scope: string): readonly [why: string, mend: string] | undefine
   return full === scope ? undefined : ["names are compared in full", `write ${full}`];
 }
 
-/** Whether the first part of a name is read as a registry (distribution/reference, splitDockerDomain). */
+/** Whether the first part of a name is read as a registry (docker/reference, splitDockerDomain). */
 function isHost(text: string): boolean {
-  return isDockerPrefix(text) && (text === "localhost" || /[.:]/.test(text) || text.toLowerCase() !== text);
+  return isDockerPrefix(text) && (text === "localhost" || /[.:]/.test(text));
 }

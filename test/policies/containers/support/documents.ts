@@ -123,6 +123,18 @@ export const documents: readonly Document[] = [
     "exactRepository of 64 hex digits",
     identified({ type: "exactRepository", dockerRepository: "a".repeat(64) }),
   ),
+  refused(
+    "exactRepository of a host that only its capitals tell",
+    identified({ type: "exactRepository", dockerRepository: "Registry/app" }),
+  ),
+  refused(
+    "exactRepository of an address of version 6",
+    identified({ type: "exactRepository", dockerRepository: "[::1]:5000/app" }),
+  ),
+  refused(
+    "remapIdentity of an address of version 6",
+    identified({ type: "remapIdentity", prefix: "[::1]:5000", signedPrefix: "d.e" }),
+  ),
   taken(
     "remapIdentity",
     identified({ type: "remapIdentity", prefix: "mirror.example:5000/up", signedPrefix: "up.example" }),
