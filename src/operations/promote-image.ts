@@ -6,7 +6,7 @@ import type { StreamingRepository } from "../oci/repository.ts";
 import type { PromoteReport } from "../reports/report.ts";
 import type { CopyTask } from "../stores/copy-task.ts";
 import { SETTLE } from "../stores/settle.ts";
-import { concernsSimple, readCargo, unloadCargo } from "./carried-signatures.ts";
+import { asksForSimple, readCargo, unloadCargo } from "./carried-signatures.ts";
 import { type CopiedAttachments, copyAttachments } from "./copy-attachments.ts";
 import { foretellDestination } from "./foretell-destination.ts";
 import { moveTag } from "./move-tag.ts";
@@ -16,6 +16,7 @@ import { destinationTrust, ensureStored, ensureTrusted, subjectsOf, verifyAt } f
 import type { PlannedPair } from "./promotion-pairs.ts";
 import { type Resigned, resign } from "./resign.ts";
 import { resolve } from "./resolve.ts";
+import { keepsSignatures } from "./signature-keepers.ts";
 import { signedReference } from "./signed-reference.ts";
 
 export type PromotedImage = PromoteReport["images"][number];
@@ -64,6 +65,9 @@ async function work(
   const source = run.source.open(pair.source.reference);
   const destination = run.destination.open(pair.destination.reference);
   const { tag } = pair;
+  const asked = asksForSimple(run, pair);
+  // Its answer is there by the time that it is needed, and a failure is told then.
+  if (!asked) keepsSignatures(run.keepers, source).catch(() => {});
   const [top, before] = await Promise.all([
     resolve(source, pair.source.reference),
     tag === undefined ? undefined : destination.getManifest(tag),
@@ -86,9 +90,9 @@ async function work(
   );
   ensureTrusted(report.verification.source, pair.source.text, "the source");
 
-  const cargo = concernsSimple(run, pair) ? await readCargo(run, pair, { source, destination }, tree) : undefined;
+  const cargo = await readCargo(run, pair, { source, destination }, tree, asked);
   warnings.push(...(cargo?.warnings ?? []));
-  if (cargo !== undefined) await foretellDestination(run, pair, tree, cargo, report.verification.source);
+  if (cargo !== undefined && asked) await foretellDestination(run, pair, tree, cargo, report.verification.source);
 
   const { attachments, warnings: remarks } = await carry(run, source, destination, tree, tally);
   const simple = cargo === undefined ? [] : await unloadCargo(cargo, destination.name, request.dryRun);

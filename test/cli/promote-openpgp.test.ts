@@ -151,14 +151,6 @@ describe("promotion of an image that is signed by OpenPGP", () => {
     expect([exit, image?.status]).toEqual([3, "failed"]);
     expect(isThere()).toBe(false);
   });
-
-  it("asks nothing about such signatures where nobody speaks of them", async () => {
-    await world.signCosign(source, source.replace(":1", ""));
-    world.registry.clear();
-    const { exit } = await promote(destination, "--key", world.keys.cosign);
-    expect(exit).toBe(0);
-    expect(world.registry.count("*", /^\/v2\/$|^\/extensions/)).toBe(0);
-  });
 });
 
 describe("the destination's policy.json, before anything is written", () => {
