@@ -9,7 +9,7 @@ import { mapConcurrently } from "../platform/parallel.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
 import type { Store } from "../stores/store.ts";
 import type { CopiedAttachment } from "./copy-attachments.ts";
-import type { EndTrust, PromotionRun } from "./promotion.ts";
+import type { EndTrust, PromoteRequest, PromotionRun } from "./promotion.ts";
 import type { PlannedPair } from "./promotion-pairs.ts";
 import { keepsSignatures } from "./signature-keepers.ts";
 import { storesOf } from "./stores.ts";
@@ -51,11 +51,16 @@ const openpgp = formatNamed("openpgp");
  */
 export function asksForSimple({ source, destination, request }: PromotionRun, pair: PlannedPair): boolean {
   if (source.lookasides !== undefined || destination.lookasides !== undefined) return true;
-  if (request.resigning?.formats.some(({ name }) => name === openpgp.name)) return true;
   return (
+    resignsOpenPgp(request) ||
     trustsOpenPgp(request.source, pair.source.reference) ||
     (request.destination !== undefined && trustsOpenPgp(request.destination, pair.destination.reference))
   );
+}
+
+/** Whether the destination gets an OpenPGP signature of its own. */
+export function resignsOpenPgp({ resigning }: PromoteRequest): boolean {
+  return resigning?.formats.some(({ name }) => name === openpgp.name) === true;
 }
 
 function trustsOpenPgp({ requirement, formats }: EndTrust, reference: PlannedPair["source"]["reference"]): boolean {
@@ -70,8 +75,8 @@ function trustsOpenPgp({ requirement, formats }: EndTrust, reference: PlannedPai
  *
  * @param asked false: only what a registry keeps itself is looked for, and stays behind with a warning where the destination has no place.
  * Undefined where there is nothing to look at.
- * @throws what either place failed with: a signature might stay behind; E_LOOKASIDE_MISSING where there are some that were asked for, and
- * the destination has no place for them.
+ * @throws what either place failed with: a signature might stay behind; E_LOOKASIDE_MISSING where some were asked for, of the source or
+ * new, and the destination has no place for them.
  */
 export async function readCargo(
   run: PromotionRun,
@@ -98,7 +103,7 @@ export async function readCargo(
       reference: pair.destination.reference,
       demandsSimple,
     }).simple;
-  const destination = to(count > 0);
+  const destination = to(count > 0 || resignsOpenPgp(run.request));
   if (!asked && (count === 0 || !(await keepsSignatures(run.keepers, ends.destination)))) {
     const left = count === 0 ? [] : [leftBehind(count, pair, ends.destination)];
     return { destination, loads: new Map(), warnings: [...warnings, ...left] };
@@ -155,7 +160,7 @@ async function entriesAt(store: Store, destination: StreamingRepository, digest:
   if (failure?.code === "E_LOOKASIDE_MISSING") {
     throw new CountersignError(
       failure.code,
-      `${destination.name} has no place for the OpenPGP signatures of the source: it keeps none itself, and no lookaside is named for it`,
+      `${destination.name} has no place for OpenPGP signatures: it keeps none itself, and no lookaside is named for it`,
       { hint: "name one with --destination-lookaside DIR or URL, or with --destination-registries-d DIR" },
     );
   }

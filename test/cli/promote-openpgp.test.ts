@@ -226,6 +226,23 @@ describe("the destination's policy.json, before anything is written", () => {
     const again = await promote(destination, ...from(), ...resign, "--destination-policy", policy());
     expect(again.image?.status).toBe("unchanged");
   });
+
+  it.each(["openpgp", "cosign,bundle,openpgp"])("is planned with a new signature: %s", async (formats) => {
+    const resign = ["--resign", "--resign-format", formats, "--resign-key", world.secrets.release];
+    const { exit, image } = await promote(destination, ...from(), ...resign, "--dry-run");
+    expect([exit, image?.status], JSON.stringify(image?.errors)).toEqual([0, "planned"]);
+    expect(image?.resigned.map(({ format, status }) => `${format} ${status}`).join()).toContain("openpgp planned");
+    expect(isThere()).toBe(false);
+  });
+
+  it.each([[], ["--dry-run"]])("needs a place for a new signature, before anything is written %s", async (...flags) => {
+    await world.signCosign(source, source);
+    const resign = ["--resign", "--resign-format", "openpgp", "--resign-key", world.secrets.release];
+    const { exit, image } = await promote(destination, "--key", world.keys.cosign, ...resign, ...flags);
+    expect([exit, image?.errors[0]?.code]).toEqual([1, "E_LOOKASIDE_MISSING"]);
+    expect(image?.errors[0]?.hint).toContain("--destination-lookaside");
+    expect(isThere()).toBe(false);
+  });
 });
 
 describe("sign --write-policy", () => {
