@@ -185,6 +185,19 @@ describe("the destination's policy.json, before anything is written", () => {
     expect((await promote(destination, ...from(), "--destination-policy", policy(remapped()))).exit).toBe(0);
   });
 
+  it("is asked about the digest where no tag moves, by the narrowest rule", async () => {
+    source = source.replace(":1", `@${digest}`);
+    const repository = `${world.host}/${name}`;
+    const file = path.join(temporaryFolder(), "policy.json");
+    expect((await promote(repository, ...from(), "--write-destination-policy", file)).exit).toBe(0);
+    const written = JSON.parse(readFileSync(file, "utf8"));
+    expect(written.transports.docker[repository]).toMatchObject([remapped()]);
+    const { exit, image } = await promote(repository, ...from(), "--destination-policy", file);
+    expect([exit, image?.status], JSON.stringify(image?.errors)).toEqual([0, "unchanged"]);
+    const resign = ["--resign", "--resign-format", "openpgp", "--resign-key", world.secrets.release];
+    expect((await promote(repository, ...from(), ...resign, "--destination-policy", policy())).exit).toBe(0);
+  });
+
   it("refuses the same by flags", async () => {
     const flags = ["--destination-gpg-key", world.keys.release, "--destination-require-reference", "exact"];
     const { image } = await promote(destination, ...from(), ...flags);
