@@ -9,8 +9,9 @@ import { mapConcurrently } from "../platform/parallel.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
 import type { Store } from "../stores/store.ts";
 import type { CopiedAttachment } from "./copy-attachments.ts";
-import type { EndTrust, PromotionRun } from "./promotion.ts";
+import type { EndTrust, PromoteRequest, PromotionRun } from "./promotion.ts";
 import type { PlannedPair } from "./promotion-pairs.ts";
+import { keepsSignatures } from "./signature-keepers.ts";
 import { storesOf } from "./stores.ts";
 
 /** A simple signature that is to be carried. */
@@ -29,26 +30,37 @@ interface Load {
   readonly others: readonly (Evidence | Malformed)[];
 }
 
-/** The simple signatures of an image and of the images of its index, by which places they go. */
+/** The simple signatures of an image and of the images of its index that the destination has a place for. */
 export interface Cargo {
   readonly destination: Store;
   readonly loads: ReadonlyMap<Digest, Load>;
   readonly warnings: readonly string[];
 }
 
+/** Both ends of a promotion, opened. */
+interface Ends {
+  readonly source: StreamingRepository;
+  readonly destination: StreamingRepository;
+}
+
 const openpgp = formatNamed("openpgp");
 
 /**
- * Whether a promotion has to do with simple signatures: a lookaside is named at an end, somebody's OpenPGP certificates are trusted at one,
- * or the format is asked for. Nobody else pays for the look.
+ * Whether simple signatures are asked for: a lookaside is named at an end, somebody's OpenPGP certificates are trusted at one, or the format
+ * is named. Then the promotion is about them, and none may be left behind.
  */
-export function concernsSimple({ source, destination, request }: PromotionRun, pair: PlannedPair): boolean {
+export function asksForSimple({ source, destination, request }: PromotionRun, pair: PlannedPair): boolean {
   if (source.lookasides !== undefined || destination.lookasides !== undefined) return true;
-  if (request.resigning?.formats.some(({ name }) => name === openpgp.name)) return true;
   return (
+    resignsOpenPgp(request) ||
     trustsOpenPgp(request.source, pair.source.reference) ||
     (request.destination !== undefined && trustsOpenPgp(request.destination, pair.destination.reference))
   );
+}
+
+/** Whether the destination gets an OpenPGP signature of its own. */
+export function resignsOpenPgp({ resigning }: PromoteRequest): boolean {
+  return resigning?.formats.some(({ name }) => name === openpgp.name) === true;
 }
 
 function trustsOpenPgp({ requirement, formats }: EndTrust, reference: PlannedPair["source"]["reference"]): boolean {
@@ -60,32 +72,45 @@ function trustsOpenPgp({ requirement, formats }: EndTrust, reference: PlannedPai
 
 /**
  * Reads the simple signatures at the source, and looks which of them the destination has. Writes nothing.
- * @throws what either place failed with: a signature might stay behind; E_LOOKASIDE_MISSING where there are some, and the destination has no
- * place for them.
+ *
+ * @param asked false: only what a registry keeps itself is looked for, and stays behind with a warning where the destination has no place.
+ * Undefined where there is nothing to look at.
+ * @throws what either place failed with: a signature might stay behind; E_LOOKASIDE_MISSING where some were asked for, of the source or
+ * new, and the destination has no place for them.
  */
 export async function readCargo(
   run: PromotionRun,
   pair: PlannedPair,
-  repositories: { readonly source: StreamingRepository; readonly destination: StreamingRepository },
+  ends: Ends,
   tree: ManifestTree,
-): Promise<Cargo> {
-  const from = storesOf(repositories.source, run.source.host, {
+  asked: boolean,
+): Promise<Cargo | undefined> {
+  if (!asked && !(await keepsSignatures(run.keepers, ends.source))) return undefined;
+  const from = storesOf(ends.source, run.source.host, {
     lookasides: run.source.lookasides,
     reference: pair.source.reference,
     demandsSimple: false,
   }).simple;
+  const found = await mapConcurrently(manifestsOf(tree), AT_ONCE, async (manifest) => ({
+    manifest,
+    ...(await readAll(from, manifest.digest)),
+  }));
+  const warnings = found.flatMap((one) => one.warnings);
+  const count = found.reduce((sum, { stored }) => sum + stored.length, 0);
   const to = (demandsSimple: boolean) =>
-    storesOf(repositories.destination, run.destination.host, {
+    storesOf(ends.destination, run.destination.host, {
       lookasides: run.destination.lookasides,
       reference: pair.destination.reference,
       demandsSimple,
     }).simple;
-  const [needed, optional] = [to(true), to(false)];
-  const found = await mapConcurrently(manifestsOf(tree), AT_ONCE, async (manifest) => {
+  const destination = to(count > 0 || resignsOpenPgp(run.request));
+  if (!asked && (count === 0 || !(await keepsSignatures(run.keepers, ends.destination)))) {
+    const left = count === 0 ? [] : [leftBehind(count, pair, ends.destination)];
+    return { destination, loads: new Map(), warnings: [...warnings, ...left] };
+  }
+  const loads = await mapConcurrently(found, AT_ONCE, async ({ manifest, stored }): Promise<Load> => {
     const { digest } = manifest;
-    const { stored, warnings } = await readAll(from, digest);
-    const destination = stored.length > 0 ? needed : optional;
-    const entries = await entriesAt(destination, repositories.destination, digest);
+    const entries = await entriesAt(destination, ends.destination, digest);
     const there = new Map(entries.map(({ descriptor, place }) => [descriptor.digest, place]));
     const others = await mapConcurrently(
       entries.filter((entry) => openpgp.recognises(entry)),
@@ -93,13 +118,14 @@ export async function readCargo(
       async (entry) => readEntry(destination, entry, digest),
     );
     const pieces = stored.map((piece) => ({ ...piece, there: there.get(piece.entry.descriptor.digest) }));
-    return { load: { manifest, pieces, others: others.filter((other) => other !== undefined) }, warnings };
+    return { manifest, pieces, others };
   });
-  return {
-    destination: needed,
-    loads: new Map(found.map(({ load }) => [load.manifest.digest, load])),
-    warnings: found.flatMap(({ warnings }) => warnings),
-  };
+  return { destination, loads: new Map(loads.map((load) => [load.manifest.digest, load])), warnings };
+}
+
+function leftBehind(count: number, { source }: PlannedPair, { name }: StreamingRepository): string {
+  const what = count === 1 ? "1 OpenPGP signature" : `${count} OpenPGP signatures`;
+  return `${what} of ${source.text} stayed behind: ${name} has no place for them; --destination-lookaside DIR or URL, or --destination-registries-d DIR, would carry them`;
 }
 
 /** Manifests whose signatures are looked at together. */
@@ -134,7 +160,7 @@ async function entriesAt(store: Store, destination: StreamingRepository, digest:
   if (failure?.code === "E_LOOKASIDE_MISSING") {
     throw new CountersignError(
       failure.code,
-      `${destination.name} has no place for the OpenPGP signatures of the source: it keeps none itself, and no lookaside is named for it`,
+      `${destination.name} has no place for OpenPGP signatures: it keeps none itself, and no lookaside is named for it`,
       { hint: "name one with --destination-lookaside DIR or URL, or with --destination-registries-d DIR" },
     );
   }
@@ -143,7 +169,7 @@ async function entriesAt(store: Store, destination: StreamingRepository, digest:
   return entries;
 }
 
-async function readEntry(store: Store, entry: Entry, digest: Digest): Promise<Evidence | Malformed | undefined> {
+async function readEntry(store: Store, entry: Entry, digest: Digest): Promise<Evidence | Malformed> {
   try {
     return openpgp.read(await store.fetch(entry, digest));
   } catch (error) {

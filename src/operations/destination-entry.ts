@@ -3,7 +3,7 @@ import type { OpenPgpCertificate } from "../model/openpgp.ts";
 import { type DockerReference, dockerReferenceOf, parseDockerReference } from "../oci/docker-reference.ts";
 import { byWidth, identityFor, type PolicyEntry } from "../policies/containers/entry.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
-import type { Cargo } from "./carried-signatures.ts";
+import { type Cargo, resignsOpenPgp } from "./carried-signatures.ts";
 import type { PromotionRun } from "./promotion.ts";
 import type { Verification } from "./promotion-checks.ts";
 import type { PlannedPair } from "./promotion-pairs.ts";
@@ -25,8 +25,8 @@ export function policyEntryFor(
   if (pulled === undefined) return undefined;
   const repository = pulled.name;
   const { resigning } = request;
-  if (resigning?.formats.some(({ name }) => name === openpgp.name) && material?.openpgp !== undefined) {
-    const reference = resigning.options.reference ?? signedReference([openpgp], pair.destination.reference);
+  if (resignsOpenPgp(request) && material?.openpgp !== undefined) {
+    const reference = resigning?.options.reference ?? signedReference([openpgp], pair.destination.reference);
     const claimed = reference === undefined ? pulled : parseDockerReference(reference);
     const identity = claimed && identityFor(pulled, claimed);
     return { repository, blocks: [material.openpgp.certificate.block], identity };

@@ -10,7 +10,7 @@ import { mapConcurrently } from "../platform/parallel.ts";
 import { identityJson } from "../policies/containers/entry.ts";
 import { assess, judge } from "../policies/judge.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
-import type { Cargo } from "./carried-signatures.ts";
+import { type Cargo, resignsOpenPgp } from "./carried-signatures.ts";
 import { policyEntryFor } from "./destination-entry.ts";
 import type { PromotionRun } from "./promotion.ts";
 import { destinationTrust, questionsOf, type Verification } from "./promotion-checks.ts";
@@ -35,7 +35,7 @@ export async function foretellDestination(
   const { request, destination } = run;
   const entry = policyEntryFor(run, pair, cargo, source);
   if (entry !== undefined) request.onPolicyEntry?.(entry);
-  if (request.resigning?.formats.some(({ name }) => name === openpgp.name)) return;
+  if (resignsOpenPgp(request)) return;
   const trust = destinationTrust(run, pair, undefined);
   const at = destination.host.now();
   await mapConcurrently(questionsOf(request, trust, trust.reference, tree), 8, async ({ manifest, asked }) => {

@@ -1,3 +1,4 @@
+import type { Digest } from "../model/digest.ts";
 import { asCountersignError, CountersignError, isCountersignError } from "../model/errors.ts";
 import { type CopyTally, newTally } from "../oci/copy.ts";
 import { type ManifestTree, readTree } from "../oci/manifest-tree.ts";
@@ -6,7 +7,7 @@ import type { StreamingRepository } from "../oci/repository.ts";
 import type { PromoteReport } from "../reports/report.ts";
 import type { CopyTask } from "../stores/copy-task.ts";
 import { SETTLE } from "../stores/settle.ts";
-import { concernsSimple, readCargo, unloadCargo } from "./carried-signatures.ts";
+import { asksForSimple, readCargo, unloadCargo } from "./carried-signatures.ts";
 import { type CopiedAttachments, copyAttachments } from "./copy-attachments.ts";
 import { foretellDestination } from "./foretell-destination.ts";
 import { moveTag } from "./move-tag.ts";
@@ -16,6 +17,7 @@ import { destinationTrust, ensureStored, ensureTrusted, subjectsOf, verifyAt } f
 import type { PlannedPair } from "./promotion-pairs.ts";
 import { type Resigned, resign } from "./resign.ts";
 import { resolve } from "./resolve.ts";
+import { keepsSignatures } from "./signature-keepers.ts";
 import { signedReference } from "./signed-reference.ts";
 
 export type PromotedImage = PromoteReport["images"][number];
@@ -55,24 +57,28 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 async function work(
   run: PromotionRun,
-  pair: PlannedPair,
+  planned: PlannedPair,
   report: Mutable<PromotedImage>,
   tally: CopyTally,
   warnings: string[],
 ): Promise<PromotedImage["status"]> {
   const { request } = run;
-  const source = run.source.open(pair.source.reference);
-  const destination = run.destination.open(pair.destination.reference);
-  const { tag } = pair;
+  const source = run.source.open(planned.source.reference);
+  const destination = run.destination.open(planned.destination.reference);
+  const { tag } = planned;
+  const asked = asksForSimple(run, planned);
+  // Its answer is there by the time that it is needed, and a failure is told then.
+  if (!asked) keepsSignatures(run.keepers, source).catch(() => {});
   const [top, before] = await Promise.all([
-    resolve(source, pair.source.reference),
+    resolve(source, planned.source.reference),
     tag === undefined ? undefined : destination.getManifest(tag),
   ]);
   const { digest } = top.subject;
   report.digest = digest;
   if (report.tag !== null) report.tag = { ...report.tag, previous: before?.digest ?? null };
-  const named = pair.destination.reference.digest;
-  if (named !== undefined && named !== digest) throw otherDigest(pair, digest);
+  const named = planned.destination.reference.digest;
+  if (named !== undefined && named !== digest) throw otherDigest(planned, digest);
+  const pair = tag === undefined ? byDigest(planned, digest) : planned;
 
   const tree = await readTree(source, top.manifest);
   report.verification.source = await verifyAt(
@@ -86,9 +92,9 @@ async function work(
   );
   ensureTrusted(report.verification.source, pair.source.text, "the source");
 
-  const cargo = concernsSimple(run, pair) ? await readCargo(run, pair, { source, destination }, tree) : undefined;
+  const cargo = await readCargo(run, pair, { source, destination }, tree, asked);
   warnings.push(...(cargo?.warnings ?? []));
-  if (cargo !== undefined) await foretellDestination(run, pair, tree, cargo, report.verification.source);
+  if (cargo !== undefined && asked) await foretellDestination(run, pair, tree, cargo, report.verification.source);
 
   const { attachments, warnings: remarks } = await carry(run, source, destination, tree, tally);
   const simple = cargo === undefined ? [] : await unloadCargo(cargo, destination.name, request.dryRun);
@@ -107,7 +113,7 @@ async function work(
     );
     report.resigned = [...signed];
   }
-  if (request.dryRun) return planned(report, tally, digest);
+  if (request.dryRun) return asPlanned(report, tally, digest);
 
   await ensureStored(destination, tree);
   const { reference, ...trust } = destinationTrust(run, pair, resigning);
@@ -125,6 +131,12 @@ async function work(
     }
   }
   return isIdle(report, tally) ? "unchanged" : "promoted";
+}
+
+/** Where no tag moves, the image is pulled by its digest, and policies are asked about that. */
+function byDigest(pair: PlannedPair, digest: Digest): PlannedPair {
+  const { text, reference } = pair.destination;
+  return { ...pair, destination: { text, reference: { ...reference, digest } } };
 }
 
 /** Signed anew is the name that the image is pulled by at the destination. */
@@ -167,7 +179,7 @@ function isKept(error: unknown): boolean {
   return isCountersignError(error) && (error.code === "E_TAG_MOVED" || error.code === "E_REGISTRY_CONFLICT");
 }
 
-function planned(report: Mutable<PromotedImage>, tally: CopyTally, digest: string): PromotedImage["status"] {
+function asPlanned(report: Mutable<PromotedImage>, tally: CopyTally, digest: string): PromotedImage["status"] {
   if (report.tag !== null) {
     report.tag = { ...report.tag, status: report.tag.previous === digest ? "unchanged" : "planned" };
   }

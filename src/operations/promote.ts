@@ -64,6 +64,7 @@ export async function promote(source: Session, destination: Session, request: Pr
     honouredBy: (name) => memo(honoured, name, () => new Set()),
     verified: new Map(),
     carried: new Map(),
+    keepers: new Map(),
   };
   let done = 0;
   const outcomes = await mapConcurrently(pairs, destination.concurrency, async (pair) => {

@@ -5,6 +5,7 @@ import type { PolicyEntry } from "../policies/containers/entry.ts";
 import type { HonouredConditions } from "../stores/merge-tag.ts";
 import type { Pair } from "./promotion-pairs.ts";
 import type { Session } from "./session.ts";
+import type { SignatureKeepers } from "./signature-keepers.ts";
 import type { Witnessing } from "./store-signature.ts";
 import type { VerifyRequest } from "./verify.ts";
 import type { ImageOutcome } from "./verify-image.ts";
@@ -51,4 +52,6 @@ export interface PromotionRun {
   readonly verified: Map<string, Promise<ImageOutcome>>;
   /** The last copy of each digest between each two repositories: another of the same waits, and then finds all of it there. */
   readonly carried: Map<string, Promise<unknown>>;
+  /** The registries that keep simple signatures themselves. */
+  readonly keepers: SignatureKeepers;
 }

@@ -6,7 +6,7 @@ import type { PromoteReport } from "../reports/report.ts";
 import type { Resigning } from "./promotion.ts";
 import type { Session } from "./session.ts";
 import { signSubject } from "./sign-subject.ts";
-import { signerOf } from "./store-signature.ts";
+import { materialFor, signerOf } from "./store-signature.ts";
 
 export type Resigned = PromoteReport["images"][number]["resigned"][number];
 
@@ -26,8 +26,9 @@ export async function resign(
   const signed = await mapConcurrently(manifests, 16, async ({ digest, mediaType, size }): Promise<Resigned[]> => {
     const subject = { repository: repository.name, digest, mediaType, size };
     if (dryRun) {
+      const options = { ...resigning.options, at: session.host.now() };
       return resigning.formats.map((format) => {
-        const { algorithm } = format.prepare(subject, material, resigning.options);
+        const { algorithm } = format.prepare(subject, materialFor(format, material), options);
         const signer = signerOf(format, material);
         return { format: format.name, subject: digest, place: null, status: "planned", algorithm, signer };
       });

@@ -151,14 +151,6 @@ describe("promotion of an image that is signed by OpenPGP", () => {
     expect([exit, image?.status]).toEqual([3, "failed"]);
     expect(isThere()).toBe(false);
   });
-
-  it("asks nothing about such signatures where nobody speaks of them", async () => {
-    await world.signCosign(source, source.replace(":1", ""));
-    world.registry.clear();
-    const { exit } = await promote(destination, "--key", world.keys.cosign);
-    expect(exit).toBe(0);
-    expect(world.registry.count("*", /^\/v2\/$|^\/extensions/)).toBe(0);
-  });
 });
 
 describe("the destination's policy.json, before anything is written", () => {
@@ -191,6 +183,19 @@ describe("the destination's policy.json, before anything is written", () => {
     expect(image?.errors[0]?.hint).toContain(JSON.stringify(remapped().signedIdentity));
     expect(isThere()).toBe(false);
     expect((await promote(destination, ...from(), "--destination-policy", policy(remapped()))).exit).toBe(0);
+  });
+
+  it("is asked about the digest where no tag moves, by the narrowest rule", async () => {
+    source = source.replace(":1", `@${digest}`);
+    const repository = `${world.host}/${name}`;
+    const file = path.join(temporaryFolder(), "policy.json");
+    expect((await promote(repository, ...from(), "--write-destination-policy", file)).exit).toBe(0);
+    const written = JSON.parse(readFileSync(file, "utf8"));
+    expect(written.transports.docker[repository]).toMatchObject([remapped()]);
+    const { exit, image } = await promote(repository, ...from(), "--destination-policy", file);
+    expect([exit, image?.status], JSON.stringify(image?.errors)).toEqual([0, "unchanged"]);
+    const resign = ["--resign", "--resign-format", "openpgp", "--resign-key", world.secrets.release];
+    expect((await promote(repository, ...from(), ...resign, "--destination-policy", policy())).exit).toBe(0);
   });
 
   it("refuses the same by flags", async () => {
@@ -233,6 +238,23 @@ describe("the destination's policy.json, before anything is written", () => {
     expect(image?.attachments).toHaveLength(1);
     const again = await promote(destination, ...from(), ...resign, "--destination-policy", policy());
     expect(again.image?.status).toBe("unchanged");
+  });
+
+  it.each(["openpgp", "cosign,bundle,openpgp"])("is planned with a new signature: %s", async (formats) => {
+    const resign = ["--resign", "--resign-format", formats, "--resign-key", world.secrets.release];
+    const { exit, image } = await promote(destination, ...from(), ...resign, "--dry-run");
+    expect([exit, image?.status], JSON.stringify(image?.errors)).toEqual([0, "planned"]);
+    expect(image?.resigned.map(({ format, status }) => `${format} ${status}`).join()).toContain("openpgp planned");
+    expect(isThere()).toBe(false);
+  });
+
+  it.each([[], ["--dry-run"]])("needs a place for a new signature, before anything is written %s", async (...flags) => {
+    await world.signCosign(source, source);
+    const resign = ["--resign", "--resign-format", "openpgp", "--resign-key", world.secrets.release];
+    const { exit, image } = await promote(destination, "--key", world.keys.cosign, ...resign, ...flags);
+    expect([exit, image?.errors[0]?.code]).toEqual([1, "E_LOOKASIDE_MISSING"]);
+    expect(image?.errors[0]?.hint).toContain("--destination-lookaside");
+    expect(isThere()).toBe(false);
   });
 });
 
