@@ -336,6 +336,22 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
     },
     {
       number: 23,
+      name: "by a key that one of two copies says is revoked",
+      message: () => signed(good(), lost),
+      code: "E_CERTIFICATE_REVOKED",
+      trusted: () => [lost.block, revokedPrimary],
+      expected: () => lost.fingerprint,
+    },
+    {
+      number: 23,
+      name: "by a subkey that one of two copies in a file says is revoked",
+      message: () => signed(good(), gone),
+      code: "E_CERTIFICATE_REVOKED",
+      trusted: () => [revokedSubkey + gone.block],
+      expected: () => gone.signer,
+    },
+    {
+      number: 23,
       name: "by a key that has expired since",
       message: () => signed(good(), expired),
       code: "E_CERTIFICATE_EXPIRED",
