@@ -52,8 +52,7 @@ export function openPgpSigning(
 
 /**
  * What is to know of the key that makes OpenPGP signatures, a sentence each.
- * @throws E_KEY_UNSUPPORTED for a kind that older programs cannot read, unless it is allowed; E_ALGORITHM_UNSUPPORTED without a
- * certificate.
+ * @throws E_KEY_UNSUPPORTED for a kind that older programs cannot read, unless it is allowed.
  */
 export function openPgpRemarks(
   { openpgp }: PublicMaterial,

@@ -1,5 +1,7 @@
 import { CountersignError } from "../model/errors.ts";
-import { createNotationPlugin, findPlugin } from "../services/notation-plugin.ts";
+import { createNotationPlugin } from "../services/notation-plugin.ts";
+import { pluginLabel } from "../services/notation-plugin-commands.ts";
+import { findPlugin } from "../services/notation-plugin-folders.ts";
 import { createPluginSigner, pluginKey, rehearsePlugin } from "../signers/plugin-signer.ts";
 import { checkSigningChain } from "../signers/preflight.ts";
 import type { ExternalSignerRequest, LoadedSigner } from "./loaded-signer.ts";
@@ -29,7 +31,7 @@ export async function loadPluginSigner({
       },
     );
   }
-  const label = `notation-plugin:${name}`;
+  const label = pluginLabel(name);
   const plugin = createNotationPlugin(host, {
     name,
     path: await findPlugin(name, options.pluginDir, host),

@@ -22,7 +22,7 @@ export interface OpenPgpKey {
 export interface OpenPgpCertificate {
   /** Of the primary key: whom policies name. */
   readonly fingerprint: string;
-  /** As they stand, the primary one first; nobody but the key itself vouches for them. */
+  /** Those that the key has signed, the primary one first; nobody else vouches for them. */
   readonly userIds: readonly string[];
   readonly keys: readonly OpenPgpKey[];
   /** The public key block that it was read from, binary: for those who are to be told whom to trust. */

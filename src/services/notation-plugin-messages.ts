@@ -8,6 +8,16 @@ export const ENVELOPE_SIGNER = "SIGNATURE_GENERATOR.ENVELOPE";
 export const KEY_SPECS = ["RSA-2048", "RSA-3072", "RSA-4096", "EC-256", "EC-384", "EC-521"] as const;
 export type KeySpec = (typeof KEY_SPECS)[number];
 
+/** What the protocol hashes for a key of each kind. */
+export const KEY_HASHES: Readonly<Record<KeySpec, "SHA-256" | "SHA-384" | "SHA-512">> = {
+  "RSA-2048": "SHA-256",
+  "RSA-3072": "SHA-384",
+  "RSA-4096": "SHA-512",
+  "EC-256": "SHA-256",
+  "EC-384": "SHA-384",
+  "EC-521": "SHA-512",
+};
+
 export const pluginMetadata = z.object({
   name: z.string(),
   version: z.string(),

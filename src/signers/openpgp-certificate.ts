@@ -2,6 +2,7 @@ import { CountersignError } from "../model/errors.ts";
 import type { OpenPgpCertificate, OpenPgpMaterial } from "../model/openpgp.ts";
 import type { PublicKey } from "../model/public-key.ts";
 import type { Signer } from "../model/signature.ts";
+import { isRevoked } from "../trust/openpgp/revocation.ts";
 
 /**
  * The certificate that a key belongs to, and the key as it stands in there: what an OpenPGP signature says of who made it.
@@ -24,10 +25,11 @@ export function certificateOf(
       exit: 2,
     });
   }
-  const usable = found.find(({ key }) => !key.revoked && (key.expiresAt === undefined || key.expiresAt > at));
+  const standing = found.filter((each) => !isRevoked(each, certificates));
+  const usable = standing.find(({ key: { expiresAt } }) => expiresAt === undefined || expiresAt > at);
   if (usable !== undefined) return usable;
-  const { fingerprint, revoked, expiresAt } = first.key;
-  throw revoked
+  const { fingerprint, expiresAt } = first.key;
+  throw standing.length === 0
     ? new CountersignError("E_CERTIFICATE_REVOKED", `the OpenPGP key ${fingerprint} has been revoked`, {
         hint: "sign with another key",
         exit: 2,

@@ -1,19 +1,15 @@
 import type { Algorithm } from "../../model/algorithm.ts";
 import type { Digest } from "../../model/digest.ts";
-import type { OpenPgpAttributes, OpenPgpCertificate, OpenPgpKey } from "../../model/openpgp.ts";
+import type { OpenPgpAttributes, OpenPgpCertificate, OpenPgpKey, OpenPgpMaterial } from "../../model/openpgp.ts";
 import type { Trust } from "../../model/policy.ts";
 import type { Evidence, Finding, Reason, SignerIdentity } from "../../model/signature.ts";
+import { isRevoked } from "../../trust/openpgp/revocation.ts";
 import { hashNamed } from "../../trust/openpgp/signature-packet.ts";
 import { decodeSignature } from "../../trust/signature-encoding.ts";
 import { verifySignature } from "../../trust/verify-signature.ts";
 import { subjectReasons } from "../check.ts";
 import { NO_TIME } from "../signing-time.ts";
 import { ATOMIC_TYPE } from "./payload.ts";
-
-interface Candidate {
-  readonly certificate: OpenPgpCertificate;
-  readonly key: OpenPgpKey;
-}
 
 /**
  * Checks one signature against the certificates of `trust.openpgp`: that the key it names is among them, may sign, and made it; that
@@ -59,7 +55,7 @@ async function authenticate(
   const named = attributes.issuerFingerprint ?? attributes.issuerKeyId;
   if (named === undefined) return refused("E_KEY_MISMATCH", "the signature names no key");
   const candidates = trusted
-    .flatMap((certificate) => certificate.keys.map((key): Candidate => ({ certificate, key })))
+    .flatMap((certificate) => certificate.keys.map((key): OpenPgpMaterial => ({ certificate, key })))
     .filter(({ key }) => isNamed(key, attributes));
   if (candidates.length === 0) {
     const whose =
@@ -87,12 +83,13 @@ function isNamed({ fingerprint, keyId }: OpenPgpKey, { issuerFingerprint, issuer
 }
 
 async function authenticateBy(
-  { certificate, key }: Candidate,
+  material: OpenPgpMaterial,
   evidence: Evidence,
   attributes: OpenPgpAttributes,
   trust: Trust,
   at: Date,
 ): Promise<Authentication> {
+  const { certificate, key } = material;
   const signer = openPgpIdentity(certificate);
   const named = hashNamed(attributes.hashAlgorithm);
   if ("other" in named) {
@@ -118,18 +115,19 @@ async function authenticateBy(
     const message = `the signature verifies, but with ${algorithm}; allowed are ${allowed}`;
     reasons.push({ code: "E_ALGORITHM_NOT_ALLOWED", message });
   }
+  if (isRevoked(material, trust.openpgp ?? [])) {
+    reasons.push({ code: "E_CERTIFICATE_REVOKED", message: `the OpenPGP key ${key.fingerprint} has been revoked` });
+  }
   return { reasons: [...reasons, ...validityReasons(key, attributes, at)], algorithm, signer };
 }
 
-/** As gpg 2.2 has it: revoked and expired keys count for nothing, whenever they signed. */
+/** As gpg 2.2 has it: what an expired key signed counts for nothing, whenever that was. */
 function validityReasons(
-  { fingerprint, revoked, createdAt, expiresAt }: OpenPgpKey,
+  { fingerprint, createdAt, expiresAt }: OpenPgpKey,
   signature: OpenPgpAttributes,
   at: Date,
 ): readonly Reason[] {
   const reasons: Reason[] = [];
-  if (revoked)
-    reasons.push({ code: "E_CERTIFICATE_REVOKED", message: `the OpenPGP key ${fingerprint} has been revoked` });
   if (expiresAt !== undefined && expiresAt <= at) {
     const message = `the OpenPGP key ${fingerprint} expired at ${expiresAt.toISOString()}`;
     reasons.push({ code: "E_CERTIFICATE_EXPIRED", message });

@@ -5,7 +5,7 @@ import type { Format } from "../../model/format.ts";
 import { OPENPGP_SIGNATURE } from "../../model/media-types.ts";
 import type { Claims, Evidence, Prepared, PublicMaterial, Stored } from "../../model/signature.ts";
 import { dockerName } from "../../oci/docker-reference.ts";
-import { concat } from "../../trust/openpgp/packets.ts";
+import { concat, malformed } from "../../trust/openpgp/packets.ts";
 import { KEY_ALGORITHM } from "../../trust/openpgp/public-key-packet.ts";
 import {
   encodeHashedPart,
@@ -160,11 +160,8 @@ function decodeValues({ attributes, values }: SignaturePacket): Pick<Evidence, "
     case KEY_ALGORITHM.rsa:
     case KEY_ALGORITHM.rsaSign:
       return { signature: readIntegers(values, 1)[0] ?? values, encoding: "number" };
-    case KEY_ALGORITHM.ecdsa: {
-      const numbers = readIntegers(values, 2);
-      const size = Math.max(...numbers.map(({ length }) => length));
-      return { signature: derOfP1363(concat(numbers.map((number) => padded(number, size)))) };
-    }
+    case KEY_ALGORITHM.ecdsa:
+      return { signature: derOfP1363(concat(readIntegers(values, 2).map((number) => padded(number, LONGEST)))) };
     case KEY_ALGORITHM.eddsaLegacy:
       return { signature: concat(readIntegers(values, 2).map((number) => padded(number, 32))) };
     case KEY_ALGORITHM.ed25519:
@@ -177,7 +174,10 @@ function decodeValues({ attributes, values }: SignaturePacket): Pick<Evidence, "
   }
 }
 
+/** Octets of a number on the longest curve, P-521. */
+const LONGEST = 66;
+
 function padded(number: Uint8Array, size: number): Uint8Array {
-  if (number.length > size) return number;
+  if (number.length > size) throw malformed("a number of the signature is longer than its curve has them");
   return concat([new Uint8Array(size - number.length), number]);
 }

@@ -48,11 +48,11 @@ export function encodePayload({ reference, digest, creator, at, annotations }: A
   );
 }
 
-/** As containers/image reads it: a number without a fraction, negative too; null is none. */
+/** As containers/image reads it: a number without a fraction that 64 bits hold, negative too; null is none. */
 const timestamp: Shape<number | undefined> = (value, path) => {
-  if (value === undefined) return undefined;
-  if (typeof value === "number" && Number.isInteger(value)) return value;
-  throw new Unfit(path, "no whole number");
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "number" && Number.isInteger(value) && value >= -(2 ** 63) && value < 2 ** 63) return value;
+  throw new Unfit(path, "no whole number of 64 bits");
 };
 const creator: Shape<string | undefined> = (value, path) => {
   if (value === undefined || value === null || typeof value === "string") return value ?? undefined;

@@ -1,3 +1,4 @@
+import type { PublicKey, User } from "openpgp";
 import { CountersignError, isCountersignError } from "../../model/errors.ts";
 import { LIMITS } from "../../model/limits.ts";
 import type { OpenPgpCertificate, OpenPgpKey } from "../../model/openpgp.ts";
@@ -58,6 +59,10 @@ export async function readCertificate(group: readonly Packet[], at: Date): Promi
   const block = concat(group.map(({ whole }) => whole));
   const read = async () => openpgp.readKey({ binaryKey: block });
   const whole = await orInvalid(primary.fingerprint, read);
+  if (whole.getFingerprint().toUpperCase() !== primary.fingerprint) {
+    // The library hashes the key as it would write it, and verifies that.
+    throw invalid(`the key ${primary.fingerprint} is not written as OpenPGP has it`, exported);
+  }
   const primaryExpiry = await orInvalid(primary.fingerprint, () => whole.getExpirationTime());
   if (primaryExpiry === null) {
     throw invalid(`the key ${primary.fingerprint} has no valid self-signature`, "export it again, with its user ID");
@@ -76,12 +81,10 @@ export async function readCertificate(group: readonly Packet[], at: Date): Promi
       ...(expiry !== undefined && { expiresAt: expiry }),
       revoked: gone,
     };
-    // Whether a key may sign is asked about a time when it was there: that it has expired by now is told by `expiresAt`.
-    const asked = expiry !== undefined && expiry <= at ? new Date(expiry.getTime() - 1000) : at;
     if (!gone) {
       const own = whole.getKeys().find((each) => each.getFingerprint().toUpperCase() === packet.fingerprint);
-      const allowed = own && (await whole.getSigningKey(own.getKeyID(), asked));
-      if (allowed !== own) throw new Error("another key has its key ID");
+      const allowed = own && (await whole.getSigningKey(own.getKeyID(), whileValid(expiry, at)));
+      if (allowed === undefined || allowed !== own) throw new Error("another key has its key ID");
     }
     keys.push(key);
   };
@@ -113,7 +116,25 @@ export async function readCertificate(group: readonly Packet[], at: Date): Promi
       "hand over a certificate whose primary key or a subkey is for signing",
     );
   }
-  return { fingerprint: primary.fingerprint, userIds: whole.getUserIDs(), keys, block };
+  const userIds = await userIdsOf(whole, whileValid(finite(primaryExpiry), at));
+  return { fingerprint: primary.fingerprint, userIds, keys, block };
+}
+
+/** Those that the key itself has signed and not revoked, the primary one first: anyone may add others to a key block. */
+async function userIdsOf(whole: PublicKey, at: Date): Promise<readonly string[]> {
+  const signed: User[] = [];
+  for (const user of whole.users) {
+    const holds = await user.verify(at).catch(() => false);
+    if (holds) signed.push(user);
+  }
+  const primary = await whole.getPrimaryUser(at).catch(() => undefined);
+  const ordered = signed.sort((one, other) => Number(other === primary?.user) - Number(one === primary?.user));
+  return ordered.flatMap(({ userID }) => (userID === null ? [] : [userID.userID]));
+}
+
+/** What a key may do, and is called, is asked about a time when it was there: that it has expired by now is told by `expiresAt`. */
+function whileValid(expiry: Date | undefined, at: Date): Date {
+  return expiry !== undefined && expiry <= at ? new Date(expiry.getTime() - 1000) : at;
 }
 
 function split(bytes: Uint8Array): readonly (readonly Packet[])[] {

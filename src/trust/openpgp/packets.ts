@@ -102,7 +102,10 @@ function readOld(bytes: Uint8Array, at: number, first: number): Framed {
   const tag = (first >> 2) & 0x0f;
   const kind = first & 0x03;
   const start = at + 1;
-  if (kind === 3) return { tag, body: bytes.subarray(start), end: bytes.length };
+  if (kind === 3) {
+    if (!isData(tag)) throw malformed(`a packet of type ${tag} says no length`);
+    return { tag, body: bytes.subarray(start), end: bytes.length };
+  }
   const width = [1, 2, 4][kind] ?? 4;
   let length = 0;
   for (let index = 0; index < width; index += 1) length = length * 256 + octet(bytes, start + index);
@@ -119,10 +122,15 @@ function readNew(bytes: Uint8Array, at: number, first: number): Framed {
     parts.push(slice(bytes, start + width, length));
     start += width + length;
     if (!partial) return { tag, body: parts.length === 1 ? (parts[0] ?? bytes) : concat(parts), end: start };
-    // Only data may come in pieces, the first of them of no less than 512 octets (RFC 9580 4.2.1.4).
-    if (tag !== PACKET.literal && tag !== PACKET.compressed) throw malformed(`a packet of type ${tag} comes in pieces`);
+    // The first of them of no less than 512 octets (RFC 9580 4.2.1.4).
+    if (!isData(tag)) throw malformed(`a packet of type ${tag} comes in pieces`);
     if (parts.length === 1 && length < 512) throw malformed("the first piece of a packet is shorter than 512 octets");
   }
+}
+
+/** Only data may come in pieces or without a length (RFC 9580 4.2.1.4, 4.2.2). */
+function isData(tag: number): boolean {
+  return tag === PACKET.literal || tag === PACKET.compressed;
 }
 
 /** A length of one, two or five octets, as of packets and subpackets. */

@@ -71,6 +71,7 @@ export function readSignaturePacket(body: Uint8Array): SignaturePacket {
   const hashed = readHashedPart(body);
   const unhashedLength = (octet(body, hashed.end) << 8) + octet(body, hashed.end + 1);
   const unhashed = readSubpackets(slice(body, hashed.end + 2, unhashedLength));
+  ensureUnderstood(unhashed);
   const at = hashed.end + 2 + unhashedLength;
   // Older programs name the issuer unhashed; times count only where they are signed.
   const issuers = unhashed.filter(({ type }) => type === SUBPACKET.issuerKeyId || type === SUBPACKET.issuerFingerprint);
@@ -102,14 +103,7 @@ export function readHashedPart(bytes: Uint8Array): {
   }
   const length = (octet(bytes, 4) << 8) + octet(bytes, 5);
   const subpackets = readSubpackets(slice(bytes, 6, length));
-  for (const { type, critical } of subpackets) {
-    if (!critical || understood.has(type)) continue;
-    throw new CountersignError(
-      "E_ATTRIBUTE_UNKNOWN",
-      `the signature has a critical subpacket of type ${type}, which is not understood`,
-      { hint: "have the image signed without it" },
-    );
-  }
+  ensureUnderstood(subpackets);
   const created = only(subpackets, SUBPACKET.created, "creation time");
   if (created === undefined) throw malformed("the signature says no creation time");
   const lifetime = only(subpackets, SUBPACKET.expires, "expiration time");
@@ -181,6 +175,17 @@ function readSubpackets(bytes: Uint8Array): readonly Subpacket[] {
     at += width + length;
   }
   return found;
+}
+
+/** Those that are not hashed too, as gpg has it. */
+function ensureUnderstood(subpackets: readonly Subpacket[]): void {
+  const strange = subpackets.find(({ type, critical }) => critical && !understood.has(type));
+  if (strange === undefined) return;
+  throw new CountersignError(
+    "E_ATTRIBUTE_UNKNOWN",
+    `the signature has a critical subpacket of type ${strange.type}, which is not understood`,
+    { hint: "have the image signed without it" },
+  );
 }
 
 function issuerOf(subpackets: readonly Subpacket[]): Pick<OpenPgpAttributes, "issuerFingerprint" | "issuerKeyId"> {

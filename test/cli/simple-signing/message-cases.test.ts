@@ -1,21 +1,25 @@
 import { createHash, createPrivateKey, type KeyObject, sign as signBytes } from "node:crypto";
+import { deflateRawSync } from "node:zlib";
 import { generateKey, readPrivateKey, revokeKey } from "openpgp";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { runProgram } from "../../../src/cli/program.ts";
 import { encodeMessage } from "../../../src/formats/openpgp/message.ts";
 import type { Digest } from "../../../src/model/digest.ts";
 import type { ErrorCode } from "../../../src/model/error-codes.ts";
-import { createNodeHost } from "../../../src/platform/node-host.ts";
 import { verifyReport } from "../../../src/reports/report.ts";
 import { parseOpenPgpSecretKey } from "../../../src/signers/openpgp-key.ts";
-import { concat, uint32, writeLength, writePacket } from "../../../src/trust/openpgp/packets.ts";
-import { encodeSignaturePacket, trailerOf, writeInteger } from "../../../src/trust/openpgp/signature-packet.ts";
+import { concat, PACKET, readPackets, uint32, writeLength, writePacket } from "../../../src/trust/openpgp/packets.ts";
+import {
+  encodeSignaturePacket,
+  readIntegers,
+  readSignaturePacket,
+  trailerOf,
+  writeInteger,
+} from "../../../src/trust/openpgp/signature-packet.ts";
 import { type Gpg, openGpg } from "../../interop/support/gpg.ts";
-import { describeWithPeer, requirePeer } from "../../interop/support/peers.ts";
-import { run } from "../../interop/support/run.ts";
+import { describeWithPeer } from "../../interop/support/peers.ts";
 import { pushImage, storageSink } from "../../support/images.ts";
 import { type StartedRegistry, startRegistry } from "../../support/start-registry.ts";
-import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { runByClock, runSkopeo, standaloneVerify } from "../support/openpgp.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
@@ -164,6 +168,17 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
       message: change('"optional":{}', '"optional":{"creator":1}'),
       code: "E_PAYLOAD_MALFORMED",
     },
+    {
+      number: 8,
+      name: "a time that no 64 bits hold",
+      message: change('"optional":{}', '"optional":{"timestamp":9223372036854775808}'),
+      code: "E_PAYLOAD_MALFORMED",
+    },
+    {
+      number: 8,
+      name: "no creator and no time, as null has it",
+      message: change('"optional":{}', '"optional":{"creator":null,"timestamp":null}'),
+    },
     { number: 8, name: "a time before 1970", message: change('"optional":{}', '"optional":{"timestamp":-1}') },
     { number: 9, name: "another optional member", message: change('"optional":{}', '"optional":{"x":{"y":[1]}}') },
     { number: 10, name: "neither creator nor time", message: () => signed(good()) },
@@ -233,7 +248,7 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
     },
     {
       number: 20,
-      name: "compressed twice over",
+      name: "two compressed messages",
       message: async () => twice(await gpgSigned("--sign")),
       code: "E_SIGNATURE_MALFORMED",
       skopeo: "accepts",
@@ -254,6 +269,26 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
       skopeo: "accepts",
       relaxed: true,
     },
+    {
+      number: 20,
+      name: "compressed twice over",
+      message: () => compressed(compressed(signed(good()))),
+      code: "E_SIGNATURE_MALFORMED",
+      skopeo: "accepts",
+    },
+    {
+      number: 20,
+      name: "a marker in front of the message",
+      message: () => concat([writePacket(PACKET.marker, Buffer.from("PGP")), signed(good())]),
+      code: "E_SIGNATURE_MALFORMED",
+      skopeo: "accepts",
+    },
+    {
+      number: 20,
+      name: "a signature packet that says no length",
+      message: () => withoutLength(signed(good())),
+      code: "E_SIGNATURE_MALFORMED",
+    },
     { number: 20, name: "two plain messages", message: () => twice(signed(good())), code: "E_SIGNATURE_MALFORMED" },
     {
       number: 20,
@@ -262,6 +297,21 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
       code: "E_SIGNATURE_MALFORMED",
     },
     { number: 21, name: "a changed payload", message: () => corrupted(signed(good())), code: "E_SIGNATURE_INVALID" },
+    {
+      number: 21,
+      name: "numbers that are longer than those of any curve",
+      message: () => longNumbers(signed(good(), other)),
+      code: "E_SIGNATURE_MALFORMED",
+      trusted: () => [other.block],
+      expected: () => other.fingerprint,
+    },
+    {
+      number: 21,
+      name: "a longer hash than the curve's own",
+      message: () => gpgMade("--passphrase", "", "-u", other.fingerprint, "--digest-algo", "SHA512", "--sign"),
+      trusted: () => [other.block],
+      expected: () => other.fingerprint,
+    },
     {
       number: 22,
       name: "a signature that has expired",
@@ -283,6 +333,22 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
       code: "E_CERTIFICATE_REVOKED",
       trusted: () => [revokedPrimary],
       expected: () => lost.fingerprint,
+    },
+    {
+      number: 23,
+      name: "by a key that one of two copies says is revoked",
+      message: () => signed(good(), lost),
+      code: "E_CERTIFICATE_REVOKED",
+      trusted: () => [lost.block, revokedPrimary],
+      expected: () => lost.fingerprint,
+    },
+    {
+      number: 23,
+      name: "by a subkey that one of two copies in a file says is revoked",
+      message: () => signed(good(), gone),
+      code: "E_CERTIFICATE_REVOKED",
+      trusted: () => [revokedSubkey + gone.block],
+      expected: () => gone.signer,
     },
     {
       number: 23,
@@ -347,6 +413,12 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
       message: () => gpgSigned("--sig-notation", "!a@example.com=1", "--sign"),
       code: "E_ATTRIBUTE_UNKNOWN",
     },
+    {
+      number: 21,
+      name: "a critical subpacket that nobody knows, outside of what is signed",
+      message: () => signed(good(), release, { unhashed: subpacket(0x80 | 100, Uint8Array.of(1)) }),
+      code: "E_ATTRIBUTE_UNKNOWN",
+    },
   ];
 
   it.each(cases)("($number) $name", async ({ message, code, skopeo, relaxed, trusted, expected }) => {
@@ -358,7 +430,8 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
     const lenient = await verify(bytes, blocks, "--compat", "containers-image");
     expect(lenient.exit, lenient.said).toBe(code === undefined || relaxed ? 0 : 1);
     const file = gpg.file("case.sig", bytes);
-    const verdict = await standaloneVerify(expected?.() ?? release.fingerprint, file);
+    const { exitCode } = await standaloneVerify(gpg, reference, expected?.() ?? release.fingerprint, file);
+    const verdict = exitCode === 0 ? "accepts" : "refuses";
     expect(verdict, "skopeo").toBe(skopeo ?? (code === undefined ? "accepts" : "refuses"));
   });
 
@@ -392,7 +465,11 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
   }
 
   /** One message as this program writes it, around whatever `text` is. */
-  function signed(text: string, by: Keys = release, { lifetime }: { lifetime?: number } = {}): Uint8Array {
+  function signed(
+    text: string,
+    by: Keys = release,
+    { lifetime, unhashed }: { lifetime?: number; unhashed?: Uint8Array } = {},
+  ): Uint8Array {
     const literal = Buffer.from(text);
     const subpackets = concat([
       subpacket(33, concat([Uint8Array.of(4), Buffer.from(by.signer, "hex")])),
@@ -401,8 +478,12 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
     ]);
     const hashed = concat([Uint8Array.of(4, 0, by.algorithm, 8, 0, subpackets.length), subpackets]);
     const values = signatureValues(by, concat([literal, hashed, trailerOf(hashed)]));
-    const packet = encodeSignaturePacket(hashed, by.signer.slice(-16), values.left, values.numbers);
-    return encodeMessage(literal, packet, by.signer.slice(-16));
+    const keyId = by.signer.slice(-16);
+    const packet =
+      unhashed === undefined
+        ? encodeSignaturePacket(hashed, keyId, values.left, values.numbers)
+        : concat([hashed, Uint8Array.of(0, unhashed.length), unhashed, values.left, values.numbers]);
+    return encodeMessage(literal, packet, keyId);
   }
 
   function versionThree(by: Keys): Uint8Array {
@@ -426,6 +507,27 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
     return message.map((byte, index) => (index === at ? 0x33 : byte));
   }
 
+  /** The old header of a packet that takes all that is left, before the signature. */
+  function withoutLength(message: Uint8Array): Uint8Array {
+    const packets = readPackets(message);
+    const signature = packets.at(-1)?.body ?? new Uint8Array();
+    const others = packets.slice(0, -1).map(({ whole }) => whole);
+    return concat([...others, Uint8Array.of(0x80 | (PACKET.signature << 2) | 3), signature]);
+  }
+
+  /** Each of the two numbers behind 256 octets too many. */
+  function longNumbers(message: Uint8Array): Uint8Array {
+    const packets = readPackets(message);
+    const signature = packets.at(-1)?.body ?? new Uint8Array();
+    const { values } = readSignaturePacket(signature);
+    const numbers = readIntegers(values, 2).map((number) =>
+      writeInteger(concat([new Uint8Array(256).fill(1), number])),
+    );
+    const body = concat([signature.subarray(0, signature.length - values.length), ...numbers]);
+    return concat([...packets.slice(0, -1).map(({ whole }) => whole), writePacket(PACKET.signature, body)]);
+  }
+
+  const compressed = (message: Uint8Array) => concat([Uint8Array.of(0xa3, 1), deflateRawSync(message)]);
   const twice = (message: Uint8Array) => concat([message, message]);
 
   async function gpgMade(...args: readonly string[]): Promise<Uint8Array> {
@@ -438,8 +540,7 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
 
   async function standaloneSigned(): Promise<Uint8Array> {
     const args = [`${gpg.home}/manifest.json`, reference, release.fingerprint, "--output", `${gpg.home}/theirs.sig`];
-    const env = { GNUPGHOME: gpg.home, PATH: "/usr/bin:/bin", HOME: gpg.home };
-    const { exitCode, stderr } = await run(requirePeer("skopeo"), ["standalone-sign", ...args], { env });
+    const { exitCode, stderr } = await runSkopeo(gpg, "standalone-sign", ...args);
     expect(exitCode, stderr).toBe(0);
     return gpg.read("theirs.sig");
   }
@@ -454,32 +555,14 @@ describeWithPeer(["gpg", "skopeo"], "one OpenPGP simple signature (edge cases 1 
   }
 
   async function verifyWith(args: readonly string[]) {
-    const said = { out: "", err: "" };
-    const terminal = {
-      out(text: string) {
-        said.out += text;
-      },
-      err(text: string) {
-        said.err += text;
-      },
-      interactive: false,
-    };
-    const home = temporaryFolder();
-    const host = { ...createNodeHost(), env: { PATH: "/usr/bin:/bin" }, homeDirectory: home };
     const all = ["verify", "--output", "json", "--require-reference", "exact", ...args, reference];
-    const exit = await runProgram(all, terminal, host);
-    if (exit === 2) return { exit, codes: [], said: said.out + said.err };
-    const report = verifyReport.parse(JSON.parse(said.out));
+    const { exit, out, said } = await runByClock(all, { env: { PATH: "/usr/bin:/bin" } });
+    if (exit === 2) return { exit, codes: [], said };
+    const report = verifyReport.parse(JSON.parse(out));
     const codes = report.images.flatMap(({ signatures }) =>
       signatures.flatMap(({ reasons }) => reasons.map(({ code }) => code)),
     );
-    return { exit, codes, said: said.out + said.err };
-  }
-
-  async function standaloneVerify(fingerprint: string, file: string): Promise<"accepts" | "refuses"> {
-    const args = ["standalone-verify", `${gpg.home}/manifest.json`, reference, fingerprint, file];
-    const env = { GNUPGHOME: gpg.home, PATH: "/usr/bin:/bin", HOME: gpg.home };
-    return (await run(requirePeer("skopeo"), args, { env })).exitCode === 0 ? "accepts" : "refuses";
+    return { exit, codes, said };
   }
 });
 

@@ -1,20 +1,18 @@
-import { createHash, sign as signBytes } from "node:crypto";
+import { sign as signBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { generateKey } from "openpgp";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { runProgram } from "../../../src/cli/program.ts";
-import { createNodeHost } from "../../../src/platform/node-host.ts";
 import { payloadReport, signReport } from "../../../src/reports/report.ts";
 import { parseOpenPgpSecretKey } from "../../../src/signers/openpgp-key.ts";
 import { readArmor } from "../../../src/trust/openpgp/armor.ts";
 import { type Gpg, openGpg } from "../../interop/support/gpg.ts";
-import { describeWithPeer, requirePeer } from "../../interop/support/peers.ts";
-import { run } from "../../interop/support/run.ts";
+import { describeWithPeer } from "../../interop/support/peers.ts";
 import { fileOf, runCountersign } from "../../support/countersign.ts";
 import { pushImage, storageSink } from "../../support/images.ts";
 import { type StartedRegistry, startRegistry } from "../../support/start-registry.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { runByClock, standaloneVerify } from "../support/openpgp.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
@@ -230,22 +228,10 @@ describeWithPeer(["gpg", "skopeo"], "signing images for podman and skopeo", () =
   });
 
   async function start(args: readonly string[], stdin = "") {
-    const said = { out: "", err: "" };
-    const terminal = {
-      out(text: string) {
-        said.out += text;
-      },
-      err(text: string) {
-        said.err += text;
-      },
-      interactive: false,
-    };
     const env = { PATH: "", KEY: Buffer.from(secret).toString("base64"), PASS: PASSPHRASE };
-    const readStdin = async () => Buffer.from(stdin);
-    const host = { ...createNodeHost(), env, homeDirectory: temporaryFolder(), readStdin };
-    const exit = await runProgram([args[0] ?? "", "--output", "json", ...args.slice(1)], terminal, host);
-    expect(said.out + said.err).not.toContain(PASSPHRASE);
-    return { exit, out: said.out, said: said.out + said.err };
+    const ended = await runByClock([args[0] ?? "", "--output", "json", ...args.slice(1)], { env, stdin });
+    expect(ended.said).not.toContain(PASSPHRASE);
+    return ended;
   }
 
   function signaturesIn(lookaside: string): readonly string[] {
@@ -255,12 +241,7 @@ describeWithPeer(["gpg", "skopeo"], "signing images for podman and skopeo", () =
   }
 
   async function accepts(file: string, reference: string): Promise<boolean> {
-    const args = ["standalone-verify", path.join(gpg.home, "manifest.json"), reference, fingerprint, file];
-    const env = { GNUPGHOME: gpg.home, PATH: "/usr/bin:/bin", HOME: gpg.home };
-    const { exitCode, stdout } = await run(requirePeer("skopeo"), args, { env });
-    const whole = createHash("sha256")
-      .update(readFileSync(path.join(gpg.home, "manifest.json")))
-      .digest("hex");
-    return exitCode === 0 && stdout.includes(whole) && digest.endsWith(whole);
+    const { exitCode, stdout } = await standaloneVerify(gpg, reference, fingerprint, file);
+    return exitCode === 0 && stdout.includes(digest);
   }
 });

@@ -5,6 +5,7 @@ import { isCountersignError } from "../../../src/model/errors.ts";
 import { readArmor } from "../../../src/trust/openpgp/armor.ts";
 import { isOpenPgp, isOpenPgpSecret } from "../../../src/trust/openpgp/detect.ts";
 import { parseKeyring } from "../../../src/trust/openpgp/keyring.ts";
+import { concat, PACKET, readPackets, writePacket } from "../../../src/trust/openpgp/packets.ts";
 
 let block: string;
 let secret: string;
@@ -74,6 +75,53 @@ describe("a file of public keys", () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it("has the name of what the key has signed, and of nothing that was added to it", async () => {
+    const [key, ...rest] = readPackets(binary).map(({ whole }) => whole);
+    const added = writePacket(13, Buffer.from("Somebody Else <else@example.com>"));
+    for (const packets of [
+      [key, added, ...rest],
+      [key, ...rest, added],
+    ]) {
+      expect(await namesIn(concat(packets.flatMap((each) => each ?? [])))).toEqual(["Release"]);
+    }
+  });
+
+  it("names the primary user first, though it stands behind others, and after the key has expired too", async () => {
+    for (const keyExpirationTime of [0, 3600]) {
+      const date = new Date(at.getTime() - 86_400_000);
+      const userIDs = [{ name: "First" }, { name: "Second" }];
+      const { publicKey } = await generateKey({
+        type: "ecc",
+        curve: "ed25519Legacy",
+        userIDs,
+        date,
+        keyExpirationTime,
+      });
+      const [key, one, oneSigned, ...others] = readPackets(readArmor(Buffer.from(publicKey))[0]?.bytes ?? binary);
+      const [two, twoSigned, ...rest] = others;
+      const turned = [key, two, twoSigned, one, oneSigned, ...rest].flatMap((each) => each?.whole ?? []);
+      expect(await namesIn(concat(turned))).toEqual(["First", "Second"]);
+    }
+  });
+
+  it("is refused when its key is written otherwise than it was signed, which would give it another fingerprint", async () => {
+    const [key, ...rest] = readPackets(binary);
+    const body = Buffer.from(key?.body ?? []);
+    // The length in bits of the point, 263, said as 264.
+    const length = body.indexOf(Uint8Array.of(0x01, 0x07, 0x40));
+    body[length + 1] = 0x08;
+    const changed = concat([writePacket(PACKET.publicKey, body), ...rest.map(({ whole }) => whole)]);
+    await expect(parseKeyring(changed, at)).rejects.toMatchObject({ code: "E_KEY_INVALID" });
+  });
+
+  it("is the binary key that it begins with, though a user ID holds the block of another", async () => {
+    const date = new Date(at.getTime() - 86_400_000);
+    const { publicKey } = await generateKey({ type: "ecc", curve: "ed25519Legacy", userIDs: { name: "Other" }, date });
+    const file = concat([binary, writePacket(13, Buffer.from(publicKey))]);
+    expect([isOpenPgp(file), isOpenPgpSecret(file)]).toEqual([true, false]);
+    expect(await namesIn(file)).toEqual(["Release"]);
   });
 
   it("is read or refused by a code, whatever bytes it has", async () => {
