@@ -1,10 +1,22 @@
+import { certificateIdentity, keyIdentity } from "../formats/check.ts";
+import { openPgpIdentity } from "../formats/openpgp/check.ts";
 import { ALGORITHMS } from "../model/algorithm.ts";
 import type { Subject } from "../model/descriptor.ts";
 import type { Digest } from "../model/digest.ts";
 import { CountersignError } from "../model/errors.ts";
 import type { Format, SigningOptions } from "../model/format.ts";
 import type { TimestampTrust, Trust } from "../model/policy.ts";
-import type { Artefact, Evidence, Place, Prepared, PublicMaterial, Stored, Witness } from "../model/signature.ts";
+import type {
+  Artefact,
+  Evidence,
+  FormatName,
+  Place,
+  Prepared,
+  PublicMaterial,
+  SignerIdentity,
+  Stored,
+  Witness,
+} from "../model/signature.ts";
 import type { SignReport } from "../reports/report.ts";
 import type { Store } from "../stores/store.ts";
 import { decodeSignature } from "../trust/signature-encoding.ts";
@@ -171,16 +183,12 @@ export function materialFor({ name }: Format, material: PublicMaterial): PublicM
 }
 
 export function signerOf({ name }: Format, material: PublicMaterial): SignatureReport["signer"] {
-  if (name === "openpgp" && material.openpgp !== undefined) {
-    const { fingerprint, userIds } = material.openpgp.certificate;
-    return { subject: userIds[0] ?? null, sans: [], issuer: null, fingerprint: `openpgp4fpr:${fingerprint}` };
-  }
-  const leaf = material.chain[0];
-  if (leaf === undefined) return { subject: null, sans: [], issuer: null, fingerprint: material.publicKey.fingerprint };
-  return {
-    subject: leaf.subject.text,
-    sans: leaf.alternativeNames.map(({ value }) => value),
-    issuer: leaf.oidcIssuer ?? null,
-    fingerprint: leaf.fingerprint,
-  };
+  const { sans, ...identity } = identityOf(name, material);
+  return { ...identity, sans: [...sans] };
+}
+
+function identityOf(format: FormatName, { openpgp, chain, publicKey }: PublicMaterial): SignerIdentity {
+  if (format === "openpgp" && openpgp !== undefined) return openPgpIdentity(openpgp.certificate);
+  const [leaf] = chain;
+  return leaf === undefined ? keyIdentity(publicKey) : certificateIdentity(leaf);
 }

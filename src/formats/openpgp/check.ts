@@ -68,7 +68,7 @@ async function authenticate(
       found: await authenticateBy(candidate, evidence, attributes, trust, at),
     })),
   );
-  // Of one key an older copy may be there too: what any of them says against it counts, as a revocation that only one has.
+  // Of one key an older copy may be there too: what any of them says against it counts, as an expiry that only one has.
   const objections = opinions.filter(({ found }) => found.reasons.length > 0);
   const good = opinions.find(({ fingerprint }) => !objections.some((other) => other.fingerprint === fingerprint));
   return (good ?? objections[0])?.found ?? refused("E_KEY_MISMATCH", "the signature names no key");
