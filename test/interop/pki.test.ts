@@ -2,8 +2,8 @@ import { createPrivateKey } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { runProgram } from "../../src/cli/program.ts";
 import { createNodeHost } from "../../src/platform/node-host.ts";
+import { runCaptured } from "../support/run-captured.ts";
 import { type StartedRegistry, startRegistry } from "../support/start-registry.ts";
 import { cosignImportKey, cosignSign, cosignVerify } from "./support/cosign.ts";
 import { pushImage } from "./support/image.ts";
@@ -15,11 +15,11 @@ const formats = ["cosign", "bundle"] as const;
 
 /** The command line in this process, at the real time; what it printed is shown when it does not end as it should. */
 async function countersign(args: readonly string[], exit = 0): Promise<string> {
-  const printed: string[] = [];
-  const write = (text: string) => void printed.push(text);
   const host = { ...createNodeHost(), env: { PKI: "authority", LEAF: "leaf" } };
-  expect(await runProgram(args, { out: write, err: write, interactive: false }, host), printed.join("")).toBe(exit);
-  return printed.join("");
+  const ended = await runCaptured(args, host);
+  const printed = ended.stdout + ended.stderr;
+  expect(ended.exit, printed).toBe(exit);
+  return printed;
 }
 
 const read = (...names: readonly string[]) => readFileSync(path.join(...names), "utf8");

@@ -1,10 +1,10 @@
 import path from "node:path";
-import { runProgram } from "../../../src/cli/program.ts";
 import type { ExitCode } from "../../../src/model/error-codes.ts";
 import { createNodeHost } from "../../../src/platform/node-host.ts";
 import type { Gpg } from "../../interop/support/gpg.ts";
 import { requirePeer } from "../../interop/support/peers.ts";
 import { type Completed, run } from "../../interop/support/run.ts";
+import { runCaptured } from "../../support/run-captured.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 /** Runs the command line in this process, by the machine's own clock: gpg and skopeo, which judge the same keys, know no other. */
@@ -12,20 +12,10 @@ export async function runByClock(
   args: readonly string[],
   { env, stdin = "" }: { readonly env: Readonly<Record<string, string>>; readonly stdin?: string },
 ): Promise<{ readonly exit: ExitCode; readonly out: string; readonly said: string }> {
-  const printed = { out: "", err: "" };
-  const terminal = {
-    out(text: string) {
-      printed.out += text;
-    },
-    err(text: string) {
-      printed.err += text;
-    },
-    interactive: false,
-  };
   const readStdin = async () => Buffer.from(stdin);
   const host = { ...createNodeHost(), env, homeDirectory: temporaryFolder(), readStdin };
-  const exit = await runProgram(args, terminal, host);
-  return { exit, out: printed.out, said: printed.out + printed.err };
+  const { exit, stdout, stderr } = await runCaptured(args, host);
+  return { exit, out: stdout, said: stdout + stderr };
 }
 
 /** Runs skopeo with the keys of a GnuPG home. */
