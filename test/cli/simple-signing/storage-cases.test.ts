@@ -383,10 +383,42 @@ describe("48: registries.d", () => {
       `docker:\n  "${registry.host}/team/app":\n    lookaside: "file://${base}"\n`,
     );
     expect(await verify(registry, "--registries-d", join(file, ".."))).toMatchObject({ verdict: "trusted" });
-    const again = ["--lookaside", base, "--write-registries-d", file, `${registry.host}/team/app:2`];
-    const run = await machine.run(["sign", "--key", secret, "--format", "openpgp", ...again]);
-    expect([run.exit, run.stderr]).toEqual([2, expect.stringContaining("E_FILE_EXISTS")]);
-    expect(readdirSync(join(base, folder))).toEqual(["signature-1"]);
+  });
+
+  it("may be written where it says already what is to be said, and nothing else", async () => {
+    const [base, file] = [newFolder(), join(newFolder(), "app.yaml")];
+    const twice = ["--lookaside", base, "--write-registries-d", file];
+    for (const tag of ["1", "1", "2"]) expect((await sign(registry, tag, ...twice)).exit).toBe(0);
+    expect(readdirSync(join(base, folder))).toHaveLength(2);
+    const written = readFileSync(file, "utf8");
+    for (const text of [
+      "",
+      `${written}  "r.test":\n    lookaside: "file://${base}"\n`,
+      written.replace(base, "/else"),
+    ]) {
+      const [other, empty] = [machine.file("other.yaml", text), newFolder()];
+      const args = ["--lookaside", empty, "--write-registries-d", other, `${registry.host}/team/app:2`];
+      const run = await machine.run(["sign", "--key", secret, "--format", "openpgp", ...args]);
+      expect([run.exit, run.stderr]).toEqual([2, expect.stringContaining("E_FILE_EXISTS")]);
+      expect([readFileSync(other, "utf8"), readdirSync(empty)]).toEqual([text, []]);
+    }
+  });
+
+  it("keeps what it says of a repository whose image failed this time, and gets what it did not say", async () => {
+    const [base, file] = [newFolder(), join(newFolder(), "app.yaml")];
+    const images = (...names: string[]) => names.map((name) => `${registry.host}/${name}`);
+    await pushImage(storageSink(registry.storage, "team/second"), { tag: "1", seed: "second" });
+    const run = (...names: string[]) => {
+      const place = ["--lookaside", base, "--write-registries-d", file];
+      return machine.run(["sign", "--key", secret, "--format", "openpgp", ...place, ...images(...names)]);
+    };
+    const scopes = () => readFileSync(file, "utf8").match(/(?<=\/team\/)[a-z]+(?=":)/g);
+    expect((await run("team/second:none", "team/app:1")).exit).toBe(1);
+    expect(scopes()).toEqual(["app"]);
+    expect((await run("team/second:1", "team/app:1")).exit).toBe(0);
+    expect(scopes()).toEqual(["app", "second"]);
+    expect((await run("team/second:1", "team/app:none")).exit).toBe(1);
+    expect(scopes()).toEqual(["app", "second"]);
   });
 
   it("refuses a scope in two files before any request", async () => {
