@@ -6,6 +6,7 @@ import { build } from "esbuild";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/model/digest.ts";
+import { CountersignError } from "../../src/model/errors.ts";
 import { OPENPGP_SIGNATURE } from "../../src/model/media-types.ts";
 import type { Artefact } from "../../src/model/signature.ts";
 import { createExchange } from "../../src/platform/http.ts";
@@ -115,6 +116,35 @@ describe("a lookaside folder", () => {
     expect(sizes.pop()).toBe(artefact("last").bytes.length);
     expect(sizes.every((size) => size === artefact(`0 ${large}`).bytes.length)).toBe(true);
   }, 60_000);
+});
+
+describe("a base that answers otherwise each time", () => {
+  const list = (base: Partial<LookasideBase>) =>
+    createLookasideStore({
+      repository,
+      read: { name: "/sigs", read: async () => undefined, create: async () => false, ...base },
+    }).list(subject.digest);
+
+  it("is left with the gap where the missing file comes and goes", async () => {
+    let asked = 0;
+    const read = async (path: string) => {
+      if (!path.endsWith("/signature-1")) return artefact("two").bytes;
+      asked += 1;
+      if (asked > 1000) throw new Error("asked without end");
+      return asked % 2 === 0 ? artefact("one").bytes : undefined;
+    };
+    expect(await list({ read })).toMatchObject({ failures: [{ code: "E_LOOKASIDE_GAP" }] });
+    expect(asked).toBeLessThan(20);
+  });
+
+  it("keeps what was read where the folder cannot be listed", async () => {
+    const read = async (path: string) => (path.endsWith("/signature-1") ? artefact("one").bytes : undefined);
+    const names = async () => {
+      throw new CountersignError("E_FILE_UNREADABLE", "the folder cannot be read: EACCES", { hint: "ask" });
+    };
+    const { entries, failures } = await list({ read, names });
+    expect([entries.length, failures]).toMatchObject([1, [{ code: "E_FILE_UNREADABLE" }]]);
+  });
 });
 
 /** A process that adds one signature; `started` when its own code runs. */

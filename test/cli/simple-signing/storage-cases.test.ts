@@ -143,6 +143,45 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 -----END PUBLIC KEY-----
 `;
 
+describe("a lookaside folder that is not there", () => {
+  const absent = () => machine.absent("mistyped/folder");
+  const image = () => `${registry.host}/team/app:1`;
+
+  it("is no empty one for who verifies or lists: it could not be looked at", async () => {
+    for (const place of [absent(), machine.file("no-folder", "")]) {
+      const { exit, verdict, report } = await verify(registry, "--lookaside", place);
+      expect([exit, verdict]).toEqual([3, "undetermined"]);
+      expect(onlyImage(report).errors).toMatchObject([
+        { code: "E_LOOKASIDE_ABSENT", place: `lookaside ${place}`, message: expect.stringContaining(place) },
+      ]);
+      const listed = await machine.run(["list", "--lookaside", place, "--output", "json", image()]);
+      expect([listed.exit, errorCodes(listReportOf(listed))]).toEqual([3, ["E_LOOKASIDE_ABSENT"]]);
+    }
+    expect(await verify(registry, "--lookaside", newFolder())).toMatchObject({ exit: 1, verdict: "unsigned" });
+  });
+
+  it("is made by who signs into it, but not taken for what is published", async () => {
+    const place = machine.absent("new/folder");
+    expect((await sign(registry, "1", "--lookaside", place)).exit).toBe(0);
+    expect(await verify(registry, "--lookaside", place)).toMatchObject({ exit: 0, verdict: "trusted" });
+    const staging = machine.absent("new/staging");
+    const staged = await sign(registry, "1", "--lookaside", absent(), "--lookaside-staging", staging);
+    expect([staged.exit, errorCodes(staged.report)]).toEqual([3, ["E_LOOKASIDE_ABSENT"]]);
+    expect((await sign(registry, "1", "--lookaside", place, "--lookaside-staging", staging)).exit).toBe(0);
+  });
+
+  it("stops a promotion at its source, and is made at its destination", async () => {
+    const promote = (...args: readonly string[]) =>
+      machine.run(["promote", "--gpg-key", block, "--output", "json", ...args, image(), `${registry.host}/prod/app:1`]);
+    const stopped = await promote("--lookaside", absent(), "--destination-lookaside", newFolder());
+    expect([stopped.exit, stopped.stdout]).toEqual([3, expect.stringContaining("E_LOOKASIDE_ABSENT")]);
+    const place = machine.absent("promoted/folder");
+    const source = lookasideWith({ "signature-1": signature });
+    const done = await promote("--lookaside", source, "--destination-lookaside", place);
+    expect([done.exit, readdirSync(join(place, folder.replace("team", "prod")))]).toEqual([0, ["signature-1"]]);
+  });
+});
+
 describe("42, 43: what stands in the place of a signature", () => {
   const folders: readonly {
     name: string;
@@ -374,6 +413,8 @@ describe("48: registries.d", () => {
     expect(readdirSync(join(staging, folder)).sort()).toEqual(["signature-1", "signature-2"]);
     expect(readdirSync(join(base, folder))).toEqual(["signature-1"]);
     expect(await verify(registry, "--lookaside", staging)).toMatchObject({ verdict: "trusted" });
+    // What is staged nobody else sees.
+    expect((await verify(registry, "--registries-d", path)).signatures).toHaveLength(1);
   });
 
   it("is written on request for those who are to find the signatures, and found by it", async () => {
