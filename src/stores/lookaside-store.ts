@@ -103,7 +103,7 @@ async function seed(published: LookasideBase, staging: LookasideBase, folder: st
  * Adds a file beside those that are there, unless one of them holds the same signature; resolves to its path, and whether it is new. Another writer who takes
  * the same number first is read, and the next number taken.
  *
- * @throws what base throws; E_LOOKASIDE_GAP; E_LIMIT when the folder is full.
+ * @throws what base throws; E_LOOKASIDE_GAP; E_LOOKASIDE_ANSWER where what has a number is not shown; E_LIMIT when the folder is full.
  */
 export async function add(
   base: LookasideBase,
@@ -120,7 +120,8 @@ export async function add(
     const path = lookasideFile(folder, index);
     if (await base.create(path, bytes)) return { path, added: true };
     const taken = await base.read(path);
-    if (taken !== undefined && isSame(taken)) return { path, added: false };
+    if (taken === undefined) throw hidden(base, path);
+    if (isSame(taken)) return { path, added: false };
   }
   throw tooMany(base, folder);
 }
@@ -207,6 +208,13 @@ function gap(base: LookasideBase, folder: string, missing: number, beyond: numbe
     `${base.name}/${folder} has signature-${beyond}, but no signature-${missing}: readers stop there`,
     { hint: `find out what removed signature-${missing}, and number the files from 1 without a gap` },
   );
+}
+
+/** Going on to the next number would leave a gap, or put one signature under every number. */
+function hidden(base: LookasideBase, path: string): CountersignError {
+  return new CountersignError("E_LOOKASIDE_ANSWER", `${base.name}/${path} is taken, and yet not there to be read`, {
+    hint: "look for a cache that remembers what was not there, or a link to nowhere; then sign again: nothing is added twice",
+  });
 }
 
 function tooMany(base: LookasideBase, folder: string): CountersignError {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -75,6 +75,15 @@ describe("a lookaside folder", () => {
       Buffer.concat([Buffer.from("\0simple-signing\n"), artefact("one").bytes]),
     );
     await storeAt(openLookasideFolder(root, files)).append(subject, artefact("one"));
+    expect(readdirSync(join(root, folder))).toEqual(["signature-1"]);
+  });
+
+  it("gets no file behind a number that a link to nowhere has", async () => {
+    const root = temporaryFolder();
+    mkdirSync(join(root, folder), { recursive: true });
+    symlinkSync(join(root, "nowhere"), join(root, folder, "signature-1"));
+    const store = storeAt(openLookasideFolder(root, files));
+    await expect(store.append(subject, artefact("ours"))).rejects.toMatchObject({ code: "E_LOOKASIDE_ANSWER" });
     expect(readdirSync(join(root, folder))).toEqual(["signature-1"]);
   });
 
@@ -179,13 +188,13 @@ describe("staging", () => {
 
 describe("a lookaside server that takes PUT", () => {
   async function withServer<T>(
-    options: { honours?: boolean; refuses?: number; overwrite?: string },
+    options: { honours?: boolean; refuses?: number; overwrite?: string; hides?: boolean },
     work: (base: LookasideBase, kept: Map<string, Uint8Array>) => Promise<T>,
   ) {
     const kept = new Map<string, Uint8Array>();
     let overwrite = options.overwrite;
     const handler: Handler = async ({ method, url, body, headers }) => {
-      const there = kept.get(url.pathname);
+      const there = method === "GET" && options.hides ? undefined : kept.get(url.pathname);
       if (method === "GET") return there ? { status: 200, headers: {}, body: there } : { status: 404, headers: {} };
       if (options.refuses !== undefined) return { status: options.refuses, headers: {} };
       if (there && options.honours !== false && headers["if-none-match"] === "*") return { status: 412, headers: {} };
@@ -221,6 +230,16 @@ describe("a lookaside server that takes PUT", () => {
       const { place } = await storeAt(base).append(subject, artefact("ours"));
       expect(place.name).toMatch(/signature-2$/);
       expect([...kept.values()].map((bytes) => Buffer.from(bytes).subarray(1).toString())).toEqual(["theirs", "ours"]);
+    }));
+
+  it("is not filled with one signature where a cache before it remembers that nothing is there", () =>
+    withServer({ hides: true }, async (base, kept) => {
+      for (let n = 0; n < 2; n += 1) {
+        await expect(storeAt(base).append(subject, artefact("ours"))).rejects.toMatchObject({
+          code: "E_LOOKASIDE_ANSWER",
+        });
+      }
+      expect([...kept.keys()]).toEqual([`/s/${folder}/signature-1`]);
     }));
 
   it.each([401, 403, 404, 405, 501])("is left with the mend where it answers %i", (refuses) =>
