@@ -25,6 +25,11 @@ export interface LookasideConnection {
   readonly requestTimeout: number;
 }
 
+export interface LookasideUse extends LookasideConnection {
+  /** Whether the run may put anything there. */
+  readonly writes: boolean;
+}
+
 export interface OpenLookasides {
   readonly routes: LookasideRoutes;
   close(): void;
@@ -37,7 +42,7 @@ export interface OpenLookasides {
 export async function openLookasides(
   host: Host,
   { lookaside, lookasideStaging, registriesD }: LookasideOptions,
-  connection: LookasideConnection,
+  { writes, ...connection }: LookasideUse,
 ): Promise<OpenLookasides> {
   const { open, close } = openBases(host, connection);
   const staging =
@@ -53,6 +58,7 @@ export async function openLookasides(
     lookaside: lookaside === undefined ? undefined : open(lookasideAddress("--lookaside", lookaside)),
     staging: staging === undefined ? undefined : open(staging),
     configuration,
+    writes,
     open,
   });
   return { routes, close };

@@ -12,7 +12,7 @@ import { secureContext } from "../platform/tls.ts";
 import { oneLine } from "../reports/terminal.ts";
 import { about } from "./about.ts";
 import type { LookasideOptions } from "./lookaside-options.ts";
-import type { LookasideConnection, OpenLookasides } from "./lookasides.ts";
+import type { LookasideUse, OpenLookasides } from "./lookasides.ts";
 import {
   type CredentialOptions,
   type DestinationCredentialOptions,
@@ -86,11 +86,13 @@ export async function openTwoSessions(
   terminal: Terminal,
   undertaking: Omit<Undertaking, "actions"> & { readonly destinations: readonly string[] },
 ): Promise<{ readonly source: OpenSession; readonly destination: OpenSession }> {
-  const connection = await connect(options, terminal, undertaking);
+  const connection = await connect(options, terminal, { ...undertaking, actions: "pull" });
   const { host, registryWith } = connection;
   const registry = registryWith(await registryCredentials(host, options, undertaking.images));
   const given = await destinationCredentials(host, options, undertaking.destinations);
-  const lookasides = await about("at the destination", () => connection.openLookasides(lookasidesAt(options)));
+  const lookasides = await about("at the destination", () =>
+    connection.openLookasides(lookasidesAt(options), "pull,push"),
+  );
   // One client where it can be: what it has learned of a registry, tokens too, serves both ends.
   const other = given === undefined ? registry : registryWith(given);
   return {
@@ -115,13 +117,16 @@ interface Connection {
   readonly progress: ReturnType<typeof createProgress>;
   readonly registryWith: (credentials: ExplicitCredentials) => Registry;
   readonly lookasides: OpenLookasides | undefined;
-  readonly openLookasides: (options: LookasideOptions) => Promise<OpenLookasides | undefined>;
+  readonly openLookasides: (
+    options: LookasideOptions,
+    actions: Undertaking["actions"],
+  ) => Promise<OpenLookasides | undefined>;
 }
 
 async function connect(
   options: SessionOptions,
   terminal: Terminal,
-  { verb, host: world = createNodeHost(), whileWaiting }: Pick<Undertaking, "verb" | "host" | "whileWaiting">,
+  { verb, actions, host: world = createNodeHost(), whileWaiting }: Omit<Undertaking, "images">,
 ): Promise<Connection> {
   const host = { ...world, readStdin: readingOnce(world) };
   const tls = {
@@ -139,14 +144,15 @@ async function connect(
     // What cannot be loaded now cannot be loaded when it is needed, and is told then.
     onFirstSent: () => void whileWaiting?.().catch(() => {}),
   });
-  const openLookasides = (named: LookasideOptions) =>
+  const openLookasides = (named: LookasideOptions, allowed: Undertaking["actions"]) =>
     lookasidesOf(host, named, {
+      writes: allowed === "pull,push",
       ca: tls.ca,
       allowHttp: options.allowHttpRegistry === true,
       perOrigin: options.connections,
       requestTimeout: options.requestTimeout * 1000,
     });
-  const lookasides = await openLookasides(options);
+  const lookasides = await openLookasides(options, actions);
   const log = (line: string) => terminal.err(`${oneLine(line)}\n`);
   const registryWith = (credentials: ExplicitCredentials) =>
     createRegistry({
@@ -205,12 +211,12 @@ function sessionOf(
 async function lookasidesOf(
   host: Host,
   options: LookasideOptions,
-  connection: LookasideConnection,
+  use: LookasideUse,
 ): Promise<OpenLookasides | undefined> {
   const { lookaside, lookasideStaging, registriesD } = options;
   if (lookaside === undefined && lookasideStaging === undefined && registriesD === undefined) return undefined;
   const { openLookasides } = await import("./lookasides.ts");
-  return openLookasides(host, options, connection);
+  return openLookasides(host, options, use);
 }
 
 /** Two sources cannot share standard input: the second would find it empty. */

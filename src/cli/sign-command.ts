@@ -116,9 +116,9 @@ export const signVerb: Verb = {
     const notation = { ...notationSigning(options, formats), ...openPgpSigning(options, formats) };
     const session = await openSession(options, terminal, { verb: "signed", actions: "pull,push", images, host: world });
     await checkReportPlace(options.report, session.host);
-    await checkRegistriesDOutput(options, session.host);
     await checkSignedPolicy(options.writePolicy, formats, session.host);
     const targets = await loadTargets(session.host, images, options);
+    await checkRegistriesDOutput(options, targets.images, session.host);
     const signedBy = await loadSignedBy(session.host, options);
     const algorithm = options.signingAlgorithm;
     if (algorithm !== undefined && !isAlgorithm(algorithm))

@@ -96,6 +96,7 @@ export const ERROR_CODES = {
 
   // Lookasides, and other places of OpenPGP signatures.
   E_LOOKASIDE_MISSING: { exit: 1, retry: false },
+  E_LOOKASIDE_ABSENT: { exit: 3, retry: false },
   E_LOOKASIDE_DENIED: { exit: 3, retry: false },
   E_LOOKASIDE_ANSWER: { exit: 3, retry: false },
   E_LOOKASIDE_FAILING: { exit: 3, retry: true },

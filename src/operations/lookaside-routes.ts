@@ -19,12 +19,15 @@ export interface LookasideSources {
   /** Named by flag: written, and published later. */
   readonly staging?: LookasideBase | undefined;
   readonly configuration?: RegistriesD | undefined;
+  /** Whether the run may put anything anywhere. Who only reads does not see what is staged, as nobody else does. */
+  readonly writes: boolean;
   /** A base by its address as the configuration has it; the same one for the same address. */
   readonly open: (address: string) => LookasideBase;
 }
 
 /** Flags before the configuration. containers/image's own default folder is never used: nobody looks for signatures there. */
-export function createLookasideRoutes({ lookaside, staging, configuration, open }: LookasideSources): LookasideRoutes {
+export function createLookasideRoutes(sources: LookasideSources): LookasideRoutes {
+  const { lookaside, staging, configuration, writes, open } = sources;
   const passedOver = new Set<string>();
 
   const configured = (reference: Reference, use: "read" | "write"): LookasideBase | undefined => {
@@ -38,7 +41,7 @@ export function createLookasideRoutes({ lookaside, staging, configuration, open 
       return {
         repository: reference.kind === "registry" ? reference.repository : undefined,
         read: lookaside ?? configured(reference, "read"),
-        write: staging ?? lookaside ?? configured(reference, "write"),
+        write: writes ? (staging ?? lookaside ?? configured(reference, "write")) : undefined,
       };
     },
     passOver({ name }) {

@@ -3,6 +3,7 @@ import { LIMITS } from "../model/limits.ts";
 import type { Files } from "../platform/host.ts";
 import type { LookasideReport } from "../reports/report.ts";
 import type { LookasideBase } from "../stores/lookaside-base.ts";
+import { readLookasideBlob } from "../stores/lookaside-blob.ts";
 import { indexOfFile, isLookasideFolder } from "../stores/lookaside-path.ts";
 import { add } from "../stores/lookaside-store.ts";
 
@@ -42,11 +43,14 @@ export async function publishLookaside(
           warnings.push(`${from} is no signature: left alone`);
           continue;
         }
-        const { path: to, added } = await add(
-          target,
-          path,
-          await files.read(`${staged}/${from}`, LIMITS.lookasideFile),
-        );
+        const bytes = await files.read(`${staged}/${from}`, LIMITS.lookasideFile);
+        const blob = readLookasideBlob(bytes);
+        if ("fault" in blob) {
+          // podman refuses an image for one broken file.
+          warnings.push(`${from} is no signature, ${blob.fault}: left alone`);
+          continue;
+        }
+        const { path: to, added } = await add(target, path, bytes);
         done.push({ from, to: `${target.name}/${to}`, status: added ? "added" : "present" });
         if (done.length > LIMITS.attachments) throw tooMany(staged);
       }

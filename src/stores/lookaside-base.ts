@@ -16,6 +16,8 @@ export interface LookasideBase {
    * @throws as `read`; E_LOOKASIDE_READ_ONLY, E_FILE_UNWRITABLE.
    */
   create(path: string, bytes: Uint8Array): Promise<boolean>;
-  /** Names in a folder, where they can be listed. */
+  /** Whether the lookaside itself is there, where that can be told from an empty one. */
+  isThere?(): Promise<boolean>;
+  /** Names in a folder, where they can be listed. @throws as `read`. */
   names?(folder: string): Promise<readonly string[]>;
 }

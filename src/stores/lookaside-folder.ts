@@ -9,7 +9,7 @@ const MODE = 0o644;
 /** A lookaside in a folder of this machine. A file gets its name when it is whole, and never takes that of another. */
 export function openLookasideFolder(
   root: string,
-  files: Pick<Files, "read" | "size" | "list" | "write">,
+  files: Pick<Files, "read" | "size" | "list" | "write" | "exists">,
 ): LookasideBase {
   const base = root.replace(/(?<=.)\/+$/, "");
   const placed = (path: string) => `${base}/${path}`;
@@ -28,6 +28,7 @@ export function openLookasideFolder(
         throw error;
       }
     },
+    isThere: () => files.exists(`${base}/.`),
     names: (folder) => files.list(placed(folder)),
   };
 }

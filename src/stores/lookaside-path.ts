@@ -50,6 +50,15 @@ export function isAddress(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, search, hash, pathname, host } = new URL(text);
   if (username !== "" || password !== "" || search !== "" || hash !== "") return false;
-  if (protocol === "file:") return host === "" && pathname.startsWith("/");
+  if (protocol === "file:") return host === "" && isFilePath(pathname);
   return protocol === "https:" || protocol === "http:";
+}
+
+/** Absolute, and each of its parts can be told: no slash or zero byte is escaped in one. */
+function isFilePath(pathname: string): boolean {
+  try {
+    return !/%2f|%00/i.test(pathname) && decodeURIComponent(pathname).startsWith("/");
+  } catch {
+    return false;
+  }
 }

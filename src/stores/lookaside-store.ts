@@ -45,7 +45,7 @@ export function createLookasideStore({ repository, read, write }: LookasideRoute
     };
   }
 
-  /** Staged signatures are no published ones, but adding to them must see them. */
+  /** Staged signatures are no published ones, but who adds to them must see them. */
   const bases = [...new Set([read, write])].filter((base) => base !== undefined);
 
   return {
@@ -53,7 +53,7 @@ export function createLookasideStore({ repository, read, write }: LookasideRoute
     async list(subject): Promise<Listing> {
       const folder = lookasideFolder(repository, subject);
       const readings = await Promise.all(
-        bases.map(async (base) => ({ base, reading: await readFolder(base, folder) })),
+        bases.map(async (base) => ({ base, reading: await readFolder(base, folder, base === write) })),
       );
       const entries = new Map<Digest, Entry>();
       for (const { base, reading } of readings) {
@@ -94,7 +94,7 @@ export function createLookasideStore({ repository, read, write }: LookasideRoute
  * @throws what reading throws: without it, a signature could take another's place.
  */
 async function seed(published: LookasideBase, staging: LookasideBase, folder: string): Promise<void> {
-  const { files, failures } = await readFolder(published, folder);
+  const { files, failures } = await readFolder(published, folder, false);
   throwFirst(failures);
   for (const { bytes } of files) await add(staging, folder, bytes);
 }
@@ -103,14 +103,14 @@ async function seed(published: LookasideBase, staging: LookasideBase, folder: st
  * Adds a file beside those that are there, unless one of them holds the same signature; resolves to its path, and whether it is new. Another writer who takes
  * the same number first is read, and the next number taken.
  *
- * @throws what base throws; E_LOOKASIDE_GAP; E_LIMIT when the folder is full.
+ * @throws what base throws; E_LOOKASIDE_GAP; E_LOOKASIDE_ANSWER where what has a number is not shown; E_LIMIT when the folder is full.
  */
 export async function add(
   base: LookasideBase,
   folder: string,
   bytes: Uint8Array,
 ): Promise<{ readonly path: string; readonly added: boolean }> {
-  const { files, failures, free } = await readFolder(base, folder);
+  const { files, failures, free } = await readFolder(base, folder, true);
   throwFirst(failures);
   const wanted = Buffer.from(readLookasideBlob(bytes).bytes);
   const isSame = (other: Uint8Array) => wanted.equals(readLookasideBlob(other).bytes);
@@ -120,13 +120,20 @@ export async function add(
     const path = lookasideFile(folder, index);
     if (await base.create(path, bytes)) return { path, added: true };
     const taken = await base.read(path);
-    if (taken !== undefined && isSame(taken)) return { path, added: false };
+    if (taken === undefined) throw hidden(base, path);
+    if (isSame(taken)) return { path, added: false };
   }
   throw tooMany(base, folder);
 }
 
-/** Reads the next file while it waits for this one; never throws for what the base answers. */
-async function readFolder(base: LookasideBase, folder: string): Promise<Reading> {
+/** How often a folder is read anew that has changed in the meantime. */
+const READINGS = 4;
+
+/**
+ * Reads the next file while it waits for this one; never throws for what the base answers.
+ * @param isNew whether the base itself need not be there, as it is made for the first signature.
+ */
+async function readFolder(base: LookasideBase, folder: string, isNew: boolean, again = READINGS): Promise<Reading> {
   const files: { path: string; bytes: Uint8Array }[] = [];
   const failures: LookFailure[] = [];
   const fail = (error: unknown, path: string) => failures.push(lookFailure(error, `lookaside ${base.name}/${path}`));
@@ -145,14 +152,22 @@ async function readFolder(base: LookasideBase, folder: string): Promise<Reading>
       return { files, failures, free: index };
     }
     if (outcome.bytes === undefined) {
+      if (index === 1 && !isNew && (await base.isThere?.()) === false) {
+        return { files, failures: [lookFailure(absent(base), `lookaside ${base.name}`)], free: index };
+      }
       const following = await next;
-      if ("error" in following) fail(following.error, lookasideFile(folder, index + 1));
-      else {
+      if ("error" in following) {
+        fail(following.error, lookasideFile(folder, index + 1));
+        return { files, failures, free: index };
+      }
+      try {
         const beyond = following.bytes === undefined ? await indexBeyond(base, folder, index) : index + 1;
         // Two writers may have come between the two looks.
-        const filled = beyond !== undefined && (await begin(index));
-        if (filled && "bytes" in filled && filled.bytes !== undefined) return readFolder(base, folder);
+        const filled = beyond !== undefined && (await base.read(path)) !== undefined;
+        if (filled && again > 0) return readFolder(base, folder, isNew, again - 1);
         if (beyond !== undefined) fail(gap(base, folder, index, beyond), path);
+      } catch (error) {
+        fail(error, folder);
       }
       return { files, failures, free: index };
     }
@@ -172,7 +187,7 @@ const failed = (error: unknown): Outcome => ({ error });
 async function indexBeyond(base: LookasideBase, folder: string, missing: number): Promise<number | undefined> {
   const names = (await base.names?.(folder)) ?? [];
   const beyond = names.flatMap((name) => indexOfFile(name) ?? []).filter((index) => index > missing);
-  return beyond.length === 0 ? undefined : Math.min(...beyond);
+  return beyond.length === 0 ? undefined : beyond.reduce((one, other) => Math.min(one, other));
 }
 
 function throwFirst([failure]: readonly LookFailure[]): void {
@@ -181,12 +196,25 @@ function throwFirst([failure]: readonly LookFailure[]): void {
   throw new CountersignError(code, `${place}: ${message}`, { hint, retry });
 }
 
+function absent(base: LookasideBase): CountersignError {
+  return new CountersignError("E_LOOKASIDE_ABSENT", `there is no folder ${base.name} to look for signatures in`, {
+    hint: "check the path, and whether what holds it is mounted; where nothing has been signed yet, make the folder",
+  });
+}
+
 function gap(base: LookasideBase, folder: string, missing: number, beyond: number): CountersignError {
   return new CountersignError(
     "E_LOOKASIDE_GAP",
     `${base.name}/${folder} has signature-${beyond}, but no signature-${missing}: readers stop there`,
     { hint: `find out what removed signature-${missing}, and number the files from 1 without a gap` },
   );
+}
+
+/** Going on to the next number would leave a gap, or put one signature under every number. */
+function hidden(base: LookasideBase, path: string): CountersignError {
+  return new CountersignError("E_LOOKASIDE_ANSWER", `${base.name}/${path} is taken, and yet not there to be read`, {
+    hint: "look for a cache that remembers what was not there, or a link to nowhere; then sign again: nothing is added twice",
+  });
 }
 
 function tooMany(base: LookasideBase, folder: string): CountersignError {

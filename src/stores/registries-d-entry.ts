@@ -6,12 +6,13 @@ import { scopesOf } from "./registries-d.ts";
  * @param address `file:///…`, `https://…` or `http://…`.
  */
 export function encodeRegistriesD(repositories: readonly RegistryReference[], address: string): Uint8Array {
-  const scopes = repositories.map(
-    (reference) => scopesOf({ ...reference, tag: undefined, digest: undefined })[0] ?? "",
-  );
+  const sections = new Set(repositories.map((repository) => registriesDSection(repository, address)));
+  return new TextEncoder().encode(`docker:\n${[...sections].sort().join("")}`);
+}
+
+/** What such a file says of one repository, in its lines. */
+export function registriesDSection(repository: RegistryReference, address: string): string {
+  const [scope = ""] = scopesOf({ ...repository, tag: undefined, digest: undefined });
   // Texts of JSON are texts of YAML, whatever is in them.
-  const sections = [...new Set(scopes)]
-    .sort()
-    .map((scope) => `  ${JSON.stringify(scope)}:\n    lookaside: ${JSON.stringify(address)}\n`);
-  return new TextEncoder().encode(`docker:\n${sections.join("")}`);
+  return `  ${JSON.stringify(scope)}:\n    lookaside: ${JSON.stringify(address)}\n`;
 }

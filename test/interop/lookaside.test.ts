@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { runProgram } from "../../src/cli/program.ts";
@@ -203,6 +203,25 @@ docker:
       expect(readdirSync(theirs.folder)).toEqual(["signature-1"]);
       expect((await verify("--registries-d", theirs.registriesD, `${theirs.image}:2`)).verdict).toBe("trusted");
     }
+  });
+
+  it("sees what is staged as little as skopeo does, and a folder that is not there accepts neither", async () => {
+    const staging = (base: string) => `docker:
+  ${plain.host}:
+    lookaside: file://${base}
+    lookaside-staging: file://${base}-staged
+`;
+    const prepared = await prepare(plain, staging);
+    await sign("--registries-d", prepared.registriesD, `${prepared.image}:1`);
+    expect(readdirSync(prepared.base)).toEqual([]);
+    expect(await pull(prepared, "1")).toContain("no signature exists");
+    expect((await verify("--registries-d", prepared.registriesD, `${prepared.image}:1`)).verdict).toBe("unsigned");
+    rmSync(prepared.base, { recursive: true });
+    expect(await pull(prepared, "1")).toContain("no signature exists");
+    expect(await verify("--registries-d", prepared.registriesD, `${prepared.image}:1`)).toMatchObject({
+      verdict: "undetermined",
+      errors: [{ code: "E_LOOKASIDE_ABSENT" }],
+    });
   });
 
   const damages: readonly {

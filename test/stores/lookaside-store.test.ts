@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/model/digest.ts";
+import { CountersignError } from "../../src/model/errors.ts";
 import { OPENPGP_SIGNATURE } from "../../src/model/media-types.ts";
 import type { Artefact } from "../../src/model/signature.ts";
 import { createExchange } from "../../src/platform/http.ts";
@@ -77,6 +78,15 @@ describe("a lookaside folder", () => {
     expect(readdirSync(join(root, folder))).toEqual(["signature-1"]);
   });
 
+  it("gets no file behind a number that a link to nowhere has", async () => {
+    const root = temporaryFolder();
+    mkdirSync(join(root, folder), { recursive: true });
+    symlinkSync(join(root, "nowhere"), join(root, folder, "signature-1"));
+    const store = storeAt(openLookasideFolder(root, files));
+    await expect(store.append(subject, artefact("ours"))).rejects.toMatchObject({ code: "E_LOOKASIDE_ANSWER" });
+    expect(readdirSync(join(root, folder))).toEqual(["signature-1"]);
+  });
+
   it("is full at 128 signatures", async () => {
     const root = temporaryFolder();
     mkdirSync(join(root, folder), { recursive: true });
@@ -117,6 +127,35 @@ describe("a lookaside folder", () => {
   }, 60_000);
 });
 
+describe("a base that answers otherwise each time", () => {
+  const list = (base: Partial<LookasideBase>) =>
+    createLookasideStore({
+      repository,
+      read: { name: "/sigs", read: async () => undefined, create: async () => false, ...base },
+    }).list(subject.digest);
+
+  it("is left with the gap where the missing file comes and goes", async () => {
+    let asked = 0;
+    const read = async (path: string) => {
+      if (!path.endsWith("/signature-1")) return artefact("two").bytes;
+      asked += 1;
+      if (asked > 1000) throw new Error("asked without end");
+      return asked % 2 === 0 ? artefact("one").bytes : undefined;
+    };
+    expect(await list({ read })).toMatchObject({ failures: [{ code: "E_LOOKASIDE_GAP" }] });
+    expect(asked).toBeLessThan(20);
+  });
+
+  it("keeps what was read where the folder cannot be listed", async () => {
+    const read = async (path: string) => (path.endsWith("/signature-1") ? artefact("one").bytes : undefined);
+    const names = async () => {
+      throw new CountersignError("E_FILE_UNREADABLE", "the folder cannot be read: EACCES", { hint: "ask" });
+    };
+    const { entries, failures } = await list({ read, names });
+    expect([entries.length, failures]).toMatchObject([1, [{ code: "E_FILE_UNREADABLE" }]]);
+  });
+});
+
 /** A process that adds one signature; `started` when its own code runs. */
 function writer(root: string, text: string) {
   const child = spawn(process.execPath, [program, root, text.slice(0, 40), String(text.length)]);
@@ -149,13 +188,13 @@ describe("staging", () => {
 
 describe("a lookaside server that takes PUT", () => {
   async function withServer<T>(
-    options: { honours?: boolean; refuses?: number; overwrite?: string },
+    options: { honours?: boolean; refuses?: number; overwrite?: string; hides?: boolean },
     work: (base: LookasideBase, kept: Map<string, Uint8Array>) => Promise<T>,
   ) {
     const kept = new Map<string, Uint8Array>();
     let overwrite = options.overwrite;
     const handler: Handler = async ({ method, url, body, headers }) => {
-      const there = kept.get(url.pathname);
+      const there = method === "GET" && options.hides ? undefined : kept.get(url.pathname);
       if (method === "GET") return there ? { status: 200, headers: {}, body: there } : { status: 404, headers: {} };
       if (options.refuses !== undefined) return { status: options.refuses, headers: {} };
       if (there && options.honours !== false && headers["if-none-match"] === "*") return { status: 412, headers: {} };
@@ -191,6 +230,16 @@ describe("a lookaside server that takes PUT", () => {
       const { place } = await storeAt(base).append(subject, artefact("ours"));
       expect(place.name).toMatch(/signature-2$/);
       expect([...kept.values()].map((bytes) => Buffer.from(bytes).subarray(1).toString())).toEqual(["theirs", "ours"]);
+    }));
+
+  it("is not filled with one signature where a cache before it remembers that nothing is there", () =>
+    withServer({ hides: true }, async (base, kept) => {
+      for (let n = 0; n < 2; n += 1) {
+        await expect(storeAt(base).append(subject, artefact("ours"))).rejects.toMatchObject({
+          code: "E_LOOKASIDE_ANSWER",
+        });
+      }
+      expect([...kept.keys()]).toEqual([`/s/${folder}/signature-1`]);
     }));
 
   it.each([401, 403, 404, 405, 501])("is left with the mend where it answers %i", (refuses) =>
