@@ -1,1 +1,0 @@
-"use strict";exports.id=5700,exports.ids=[5700],exports.modules={43319:((s,P,_)=>{_.r(P),_.d(P,{GPG_KEY_HELP:()=>E.Jb,addOpenPgpOptions:()=>E.d7,isOpenPgpFormat:()=>E.Ff,loadKeyrings:()=>E.Fd,openPgpReaders:()=>E.uG,openPgpRemarks:()=>E.Px,openPgpSigning:()=>E.bu,refuseWitnessed:()=>E.zf});var E=_(84250),n=_(48333),O=_(41077),D=_(33228),M=_(44276),d=_(49809),R=_(82971)})};

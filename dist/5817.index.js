@@ -1,1 +1,0 @@
-"use strict";exports.id=5817,exports.ids=[5817],exports.modules={35817:((D,E,_)=>{_.r(E),_.d(E,{createExchange:()=>M.C});var M=_(68746),O=_(27394),P=_(43132),s=_(58217),C=_(44276),L=_(49809),R=_(82971)})};

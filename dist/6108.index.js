@@ -1,1 +1,0 @@
-"use strict";exports.id=6108,exports.ids=[6108],exports.modules={96108:((E,D,_)=>{_.r(D),_.d(D,{createRetrier:()=>s.SB,isPassing:()=>s.WG,parseRetryAfter:()=>s.mu});var s=_(2865),P=_(44276),M=_(49809),O=_(82971)})};

@@ -1,1 +1,0 @@
-"use strict";exports.id=7314,exports.ids=[7314],exports.modules={37314:((M,P,_)=>{_.r(P),_.d(P,{hashOf:()=>E.qQ,parsePublicKey:()=>D.e,pssParameters:()=>E.xo,publicKeyFrom:()=>E.dH});var D=_(95411),E=_(33794),O=_(1454),s=_(1540),I=_(44276),L=_(62535),R=_(34384),K=_(49809),T=_(82971)})};
