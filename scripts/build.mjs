@@ -1,13 +1,12 @@
 #!/usr/bin/env node
-// Builds dist/ from src/: tsc (types checked) -> build/, esbuild joins what is loaded together -> build/joined/, ncc adds the
-// packages -> one small index.js and a chunk for each import(), esbuild minifies them all. The same sources give the same bytes in every folder: CI rebuilds and compares.
+// Builds dist/ from src/: tsc (types checked) -> build/, rolldown joins that with the packages and minifies -> one small index.js
+// and a file for each import(). The same sources give the same bytes in every folder: CI rebuilds and compares.
 import * as childProcess from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import ncc from "@vercel/ncc";
-import { build, transform } from "esbuild";
+import { rolldown } from "rolldown";
 import { collectPackages, renderNotices } from "./notices.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -32,91 +31,65 @@ function compile() {
   }
 }
 
-/**
- * Our own modules, those that load together in one scope each: a module for itself costs a function and a getter for each
- * export, which is a third of what it takes to load them.
- */
-async function join() {
-  const entry = path.join("build", "main.js");
-  if (!existsSync(entry)) fail("src/main.ts is missing: nothing to start from");
-  const outdir = path.join("build", "joined");
-  const settings = { bundle: true, splitting: true, format: "esm", platform: "node", target: "node20" };
-  await build({ entryPoints: [entry], outdir, packages: "external", legalComments: "none", ...settings });
-  return path.resolve(outdir, "main.js");
-}
-
-/** Files of the bundle by name, unminified, and the packages that went into it. */
-async function bundle(entry) {
-  const { code, assets, stats } = await ncc(entry, {
-    cache: false,
-    minify: false,
-    quiet: true,
-    esm: false,
-    target: "es2022",
+/** Files of the bundle by name, and the packages that went into it. */
+async function bundle() {
+  const joined = await rolldown({
+    input: { index: path.join("build", "main.js") },
+    platform: "node",
+    external: ["openpgp"],
+    // What the parts need of the program's first lines, those give out.
+    preserveEntrySignatures: "allow-extension",
+    // A module can be loaded late by some and at once by others.
+    checks: { ineffectiveDynamicImport: false },
+    onLog(_level, { code, message }) {
+      fail(`${code}: ${message}`);
+    },
   });
-  const { errors, warnings } = stats.compilation;
-  for (const problem of [...errors, ...warnings]) console.error(`build: ${problem.message}`);
-  if (errors.length + warnings.length > 0) fail("ncc complained: mend what it names above");
-
-  const files = new Map([["index.js", startProcessesLate(code.replace(/^#!.*\n/, ""))]]);
-  for (const [name, asset] of Object.entries(assets)) {
-    if (name === "package.json") continue;
+  const { output } = await joined.generate({
+    format: "cjs",
+    dynamicImportInCjs: false,
+    paths: { openpgp: "./openpgp.js" },
+    chunkFileNames: "[name].js",
+    codeSplitting: { includeDependenciesRecursively: false, groups: [{ name: groupOf, debugName: "first" }] },
+    minify: true,
+    comments: false,
+  });
+  await joined.close();
+  const files = new Map();
+  for (const part of output) {
     // Anything but a chunk is a file that a dependency reads at run time, which a bundle cannot promise to find.
-    if (!/^\d+\.index\.js$/.test(name))
-      fail(`${name} wants to lie beside the bundle: keep the package that reads it out`);
-    const source = asset.source.toString();
-    files.set(name, isOpenPgp(source) ? requireAsItIs(source) : source);
+    if (part.type !== "chunk")
+      fail(`${part.fileName} wants to lie beside the bundle: keep the package that reads it out`);
+    files.set(part.fileName, part.code);
   }
-  if ([...files.values()].filter(isOpenPgp).length !== 1) fail("openpgp is not in one chunk: see isOpenPgp");
-  return { files, packages: collectPackages(stats.compilation.modules, root) };
+  return { files, modules: output.flatMap(({ moduleIds }) => moduleIds) };
 }
 
-/** The chunk of OpenPGP.js, which stays a file of its own, as its authors wrote it (docs/decisions/016-openpgp.md). */
-function isOpenPgp(source) {
-  return /^\/\*! OpenPGP\.js v[0-9.]+ /m.test(source);
-}
-
-/** OpenPGP.js makes itself a `require` for Node's own modules from where its file lies; the one that is there does as well. */
-function requireAsItIs(source) {
-  const own = /\(0,\w+(?:\.createRequire)\)\(require\("url"\)\.pathToFileURL\(__filename\)\.href\)/g;
-  if ((source.match(own) ?? []).length !== 1) fail("openpgp makes its require otherwise: see requireAsItIs");
-  return source.replace(own, "require");
-}
-
-/** commander loads what starts processes as it is loaded itself, and only needs it for commands that are programs of their own. */
-function startProcessesLate(code) {
-  const eager = 'module.exports = require("node:child_process");';
-  if (code.split(eager).length !== 2) fail("node:child_process is not loaded as it was: see startProcessesLate");
-  const names = Object.keys(childProcess).filter((name) => name !== "default");
-  const getters = names.map((name) => `get ${name}() { return require("node:child_process").${name}; }`);
-  return code.replace(eager, `module.exports = { ${getters.join(", ")} };`);
-}
-
-async function minify(files) {
-  const minified = new Map();
-  for (const [name, source] of files) {
-    if (isOpenPgp(source)) {
-      minified.set(name, source);
-      continue;
-    }
-    const { code } = await transform(source, {
-      minify: true,
-      format: "cjs",
-      target: "node20",
-      // A file of ASCII alone is kept and scanned by V8 in half the bytes.
-      charset: "ascii",
-      legalComments: "none",
-    });
-    minified.set(name, code);
+/**
+ * What `verify` loads before its first request, in one file: each further one costs a millisecond, and so does wrapping its
+ * modules apart. Others share parts of it.
+ */
+let first;
+function groupOf(id, graph) {
+  if (first === undefined) {
+    const start = graph.getModuleInfo(path.resolve("build", "main.js"));
+    first = reachable(path.resolve("build", "cli", "program.js"), graph);
+    for (const at of reachable(start.id, graph)) first.delete(at);
   }
-  return minified;
+  return first.has(id) || id.includes("rolldown/runtime") ? "first" : undefined;
+}
+
+/** `from`, and all that is loaded with it. */
+function reachable(from, graph, seen = new Set()) {
+  if (seen.has(from)) return seen;
+  seen.add(from);
+  for (const next of graph.getModuleInfo(from)?.importedIds ?? []) reachable(next, graph, seen);
+  return seen;
 }
 
 /** What must not be in a bundle that runs on other machines. */
 function inspect(files) {
-  for (const [name, bundled] of files) {
-    // ncc's own line, for files that would lie beside the bundle; there are none.
-    const source = bundled.replace(/\.ab=__dirname\+"\/"/, "");
+  for (const [name, source] of files) {
     // A dependency that uses them looks for files beside itself, which are not here, perhaps only on a rare path.
     const leak = /\b(?:__dirname|__filename|import\.meta)\b/.exec(source);
     if (leak) fail(`${name} uses ${leak[0]}: ${context(source, leak.index)}`);
@@ -147,9 +120,9 @@ function write(files) {
 }
 
 compile();
-const { files, packages } = await bundle(await join());
-const program = await minify(files);
+const { files: program, modules } = await bundle();
 inspect(program);
+const packages = collectPackages([...modules, path.resolve("node_modules", "openpgp", "dist")], root);
 program.set("index.js", `#!/usr/bin/env node\n${program.get("index.js")}`);
 // What action.yml names: a runner starts a file without arguments.
 for (const [name, word] of [
@@ -159,7 +132,8 @@ for (const [name, word] of [
   program.set(name, `process.argv.splice(2, Infinity, "${word}");\nrequire("./index.js");\n`);
 }
 program.set("package.json", `${JSON.stringify({ type: "commonjs" })}\n`);
-// What the LGPL asks to lie beside it.
+// A file of its own as its authors wrote it, and its licence beside it, which the LGPL asks (docs/decisions/016-openpgp.md).
+program.set("openpgp.js", readFileSync("node_modules/openpgp/dist/node/openpgp.cjs", "utf8"));
 program.set("openpgp.license.txt", readFileSync("node_modules/openpgp/LICENSE", "utf8"));
 program.set("licenses.txt", renderNotices(packages, readFileSync("LICENSE", "utf8")));
 // Last: who gets dist/ file by file learns from it which there are, and what each must be.

@@ -6,14 +6,14 @@ import path from "node:path";
 const noticeFile = /^(?:licen[cs]e|copying|notice|copyright)(?:[.-].*)?$/i;
 
 /**
- * The packages under node_modules that modules of a webpack compilation come from, by name and version.
- * @param {Iterable<object>} modules
+ * The packages under node_modules that modules come from, by name and version.
+ * @param {Iterable<string>} modules paths
  * @param {string} root folder of package.json
  */
 export function collectPackages(modules, root) {
   const folders = new Set();
-  for (const resource of resources(modules)) {
-    const folder = packageFolder(resource);
+  for (const module of modules) {
+    const folder = packageFolder(module);
     if (folder !== undefined) folders.add(folder);
   }
   const packages = [...folders].map((folder) => readPackage(folder, root));
@@ -30,17 +30,8 @@ function textOfSibling(one, packages) {
   throw new Error(`${one.title} comes without the text of its licence (${one.license}): keep it out of the bundle`);
 }
 
-function* resources(modules) {
-  for (const module of modules) {
-    if (typeof module.resource === "string") yield module.resource;
-    // Modules joined into one by scope hoisting stand inside it.
-    if (module.modules) yield* resources(module.modules);
-    if (module.rootModule) yield* resources([module.rootModule]);
-  }
-}
-
-function packageFolder(resource) {
-  const parts = resource.split(path.sep);
+function packageFolder(module) {
+  const parts = module.split(path.sep);
   const at = parts.lastIndexOf("node_modules");
   if (at < 0) return undefined;
   const depth = parts[at + 1]?.startsWith("@") ? 3 : 2;

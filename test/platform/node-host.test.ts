@@ -10,13 +10,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { CountersignError } from "../../src/model/errors.ts";
 import type { Command } from "../../src/platform/host.ts";
 import { createNodeHost } from "../../src/platform/node-host.ts";
 import { serve } from "../../src/platform/serve.ts";
+import { bundle } from "../support/bundle.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const host = createNodeHost();
@@ -230,7 +229,7 @@ describe("the rest of the world", () => {
   });
 
   it("reads standard input up to a limit", async () => {
-    const program = bundle(`
+    const program = await bundle(`
       import { createNodeHost } from "./src/platform/node-host.ts";
       try { console.log((await createNodeHost().readStdin(5)).length) } catch (error) { console.log(error.code) }`);
     const read = async (input: string) => {
@@ -245,14 +244,17 @@ describe("the rest of the world", () => {
 describe("starting up", () => {
   it("loads neither TLS nor processes nor proxies for one request over plain HTTP", async () => {
     const served = await serve(async () => ({ status: 200, headers: {}, body: "ok" }));
-    const program = bundle(`
+    const program = await bundle(
+      `
       import { readBody } from "./src/platform/body.ts";
       import { createExchange } from "./src/platform/http.ts";
       import "./src/platform/node-host.ts";
       const response = await createExchange()({ method: "GET", url: new URL(process.argv[2]), headers: {} });
       await readBody(response, 10);
       const heavy = ["https", "tls", "_tls_wrap", "child_process", "internal/deps/undici/undici"];
-      console.log(JSON.stringify(heavy.filter((name) => process.moduleLoadList.includes("NativeModule " + name))));`);
+      console.log(JSON.stringify(heavy.filter((name) => process.moduleLoadList.includes("NativeModule " + name))));`,
+      ["https-proxy-agent", "proxy-from-env"],
+    );
     const argv = [process.execPath, program, served.origin] as const;
     const { stdout, stderr } = await host.run({ argv, timeout: 20_000, outputLimit: 10_000 });
     await served.close();
@@ -260,20 +262,3 @@ describe("starting up", () => {
     expect(JSON.parse(decode(stdout))).toEqual([]);
   });
 });
-
-/** A program of one file, with everything that is loaded late in files beside it. */
-function bundle(source: string): string {
-  const folder = temporaryFolder();
-  const resolveDir = fileURLToPath(new URL("../..", import.meta.url));
-  buildSync({
-    stdin: { contents: source, resolveDir, loader: "ts" },
-    outdir: folder,
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    outExtension: { ".js": ".mjs" },
-    external: ["https-proxy-agent", "proxy-from-env"],
-  });
-  return join(folder, "stdin.mjs");
-}

@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/model/digest.ts";
@@ -19,6 +17,7 @@ import { openLookasideFolder } from "../../src/stores/lookaside-folder.ts";
 import { openLookasideHttp } from "../../src/stores/lookaside-http.ts";
 import { indexOfFile, lookasideFolder } from "../../src/stores/lookaside-path.ts";
 import { createLookasideStore } from "../../src/stores/lookaside-store.ts";
+import { bundle } from "../support/bundle.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { subject } from "./support/samples.ts";
 
@@ -26,14 +25,11 @@ const { files } = createNodeHost();
 const repository = "team/app";
 const folder = lookasideFolder(repository, subject.digest);
 
-/** Adds one signature; bundled, as Node.js 20 runs no TypeScript. */
-const program = join(temporaryFolder(), "writer.mjs");
-beforeAll(() =>
-  build({
-    entryPoints: [fileURLToPath(new URL("support/lookaside-writer.ts", import.meta.url))],
-    ...{ outfile: program, bundle: true, platform: "node", format: "esm", logLevel: "error" },
-  }),
-);
+/** Adds one signature. */
+let program = "";
+beforeAll(async () => {
+  program = await bundle('import "./test/stores/support/lookaside-writer.ts";');
+});
 
 function artefact(text: string): Artefact {
   const bytes = Buffer.concat([Buffer.of(0xc4), Buffer.from(text)]);

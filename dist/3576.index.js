@@ -1,1 +1,0 @@
-"use strict";exports.id=3576,exports.ids=[3576],exports.modules={33576:((O,E,_)=>{_.r(E),_.d(E,{createExchange:()=>M.C});var M=_(82702),D=_(77504),P=_(43132),s=_(45735),C=_(44276),L=_(1405),U=_(60139)})};

@@ -1,1 +1,0 @@
-"use strict";exports.id=4750,exports.ids=[4750],exports.modules={4750:((D,P,_)=>{_.r(P),_.d(P,{hashOf:()=>E.qQ,parsePublicKey:()=>O.e,pssParameters:()=>E.xo,publicKeyFrom:()=>E.dH});var O=_(98753),E=_(18557),M=_(9785),s=_(92292),W=_(44276),K=_(62535),L=_(34384),T=_(1405),C=_(60139)})};

@@ -1,1 +1,0 @@
-"use strict";exports.id=619,exports.ids=[619],exports.modules={90619:((P,s,_)=>{_.r(s),_.d(s,{createRetrier:()=>E.SB,isPassing:()=>E.WG,parseRetryAfter:()=>E.mu});var E=_(61872),M=_(44276),O=_(1405),D=_(60139)})};

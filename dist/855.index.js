@@ -1,1 +1,0 @@
-"use strict";exports.id=855,exports.ids=[855],exports.modules={73236:((s,P,_)=>{_.r(P),_.d(P,{GPG_KEY_HELP:()=>E.Jb,addOpenPgpOptions:()=>E.d7,isOpenPgpFormat:()=>E.Ff,loadKeyrings:()=>E.Fd,openPgpReaders:()=>E.uG,openPgpRemarks:()=>E.Px,openPgpSigning:()=>E.bu,refuseWitnessed:()=>E.zf});var E=_(76252),n=_(14739),D=_(40100),O=_(35111),M=_(44276),d=_(1405),L=_(60139)})};

@@ -1,0 +1,2 @@
+const e=require("./first.js"),t=Buffer.from(`countersign rehearsal: this text is signed to learn which certificates a signer has. It is about no image.
+`,`utf8`);function n(t){for(let n of t)if(!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(n))throw new e.Wr(`E_USAGE`,`--pass-env takes the name of an environment variable`,{hint:`write --pass-env NAME, without a value: the program sees the one that is set here`});return t}Object.defineProperty(exports,"n",{enumerable:!0,get:function(){return t}}),Object.defineProperty(exports,"t",{enumerable:!0,get:function(){return n}});

@@ -1,0 +1,1 @@
+require("./rolldown-runtime.js");const e=require("./registries-d.js");function t(e,t){let r=new Set(e.map(e=>n(e,t)));return new TextEncoder().encode(`docker:\n${[...r].sort().join(``)}`)}function n(t,n){let[r=``]=e.n({...t,tag:void 0,digest:void 0});return`  ${JSON.stringify(r)}:\n    lookaside: ${JSON.stringify(n)}\n`}exports.encodeRegistriesD=t,exports.registriesDSection=n;

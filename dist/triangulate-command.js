@@ -1,0 +1,4 @@
+require("./rolldown-runtime.js");const e=require("./esm.js"),t=require("./first.js"),n={signature:`.sig`,attestation:`.att`,sbom:`.sbom`,digest:``},r=[`signature`,`attestation`,`sbom`,`digest`],i={...t.It,type:t.Bt(r),verbose:t.Ht},a={name:`triangulate`,define(n){return n.argument(`<image>`,`a reference: a tag is resolved once`).addOption(new e.r(`--type <kind>`,`of what to print the place`).choices(r).default(`signature`)),t.Nt(n),n.option(`-v, --verbose`,`log each request to standard error`).addHelpText(`after`,`
+Example:
+  $ countersign triangulate registry.example.com/app:1.2
+`)},async run(e,r,a,o){let s=t.Vt(i,r),c=t.kr(t.q(e)),l={verb:`found`,actions:`pull`,images:e,host:o},u=await t.J({...s,concurrency:1},a,l),{subject:d}=await u.finish(()=>t.Sr(u.open(c),c)),{digest:f}=d,p=s.type===`digest`?{...c,tag:void 0,digest:f}:{...c,tag:`${t.jr(f)}-${t.Mr(f)}${n[s.type]}`,digest:void 0};return a.out(`${t.Or(p)}\n`),0}};exports.triangulateVerb=a;
