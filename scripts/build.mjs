@@ -50,7 +50,7 @@ async function bundle() {
     dynamicImportInCjs: false,
     paths: { openpgp: "./openpgp.js" },
     chunkFileNames: "[name].js",
-    codeSplitting: { includeDependenciesRecursively: false, groups: [{ name: groupOf, debugName: "first" }] },
+    codeSplitting: { includeDependenciesRecursively: false, groups: [{ name: groupOf, debugName: "parts" }] },
     minify: true,
     comments: false,
   });
@@ -66,17 +66,27 @@ async function bundle() {
 }
 
 /**
- * What `verify` loads before its first request, in one file: each further one costs a millisecond, and so does wrapping its
- * modules apart. Others share parts of it.
+ * What `verify` loads at one time, in one file each, which costs a millisecond, and so does wrapping its modules apart; others share
+ * parts of them: the program's first lines, what is needed for the first request, for the others, and for the answers.
  */
-let first;
+const parts = new Map([
+  ["index", "main.js"],
+  ["first", "cli/program.js"],
+  ["looking", "operations/look.js"],
+  ["judging", "operations/judge-image.js"],
+]);
+const partOf = new Map();
+
 function groupOf(id, graph) {
-  if (first === undefined) {
-    const start = graph.getModuleInfo(path.resolve("build", "main.js"));
-    first = reachable(path.resolve("build", "cli", "program.js"), graph);
-    for (const at of reachable(start.id, graph)) first.delete(at);
+  if (partOf.size === 0) {
+    for (const [name, entry] of parts) {
+      for (const module of reachable(path.resolve("build", entry), graph)) {
+        if (!partOf.has(module)) partOf.set(module, name);
+      }
+    }
   }
-  return first.has(id) || id.includes("rolldown/runtime") ? "first" : undefined;
+  const part = partOf.get(id);
+  return part === "index" ? undefined : part;
 }
 
 /** `from`, and all that is loaded with it. */

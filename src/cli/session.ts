@@ -179,6 +179,7 @@ function sessionOf(
   { actions, fresh = false }: { readonly actions: Undertaking["actions"]; readonly fresh?: boolean },
 ): OpenSession {
   const opened = new Map<string, StreamingRepository>();
+  let waited: Promise<void> | undefined;
   const open = (reference: Reference): StreamingRepository => {
     const known = opened.get(reference.name);
     if (known !== undefined) return known;
@@ -195,6 +196,7 @@ function sessionOf(
     concurrency,
     progress,
     lookasides: lookasides?.routes,
+    underWay: () => (waited ??= turnsOfLoop()),
     async finish(work) {
       try {
         return await work();
@@ -205,6 +207,11 @@ function sessionOf(
       }
     },
   };
+}
+
+/** Two turns of the event loop: one in which a connection is begun, one in which, nearby, the request leaves on it. */
+function turnsOfLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
 /** Loaded where a flag names one: everybody else starts without. */

@@ -13,6 +13,8 @@ export interface Session {
   readonly progress: Progress;
   /** Where simple signatures are that a registry does not keep itself; absent: nobody has said. */
   readonly lookasides?: LookasideRoutes | undefined;
+  /** Resolves when the first request of a run has had the time to leave; absent: nobody waits for that. */
+  readonly underWay?: (() => Promise<void>) | undefined;
 }
 
 /** Told as images finish. Rendering is the door's. */

@@ -1,33 +1,18 @@
 import type { Digest } from "../model/digest.ts";
 import { asCountersignError } from "../model/errors.ts";
-import type { Format, ManifestFacts } from "../model/format.ts";
-import type { Authority, Requirement } from "../model/policy.ts";
-import type { Entry, FormatName } from "../model/signature.ts";
-import type { Reference } from "../oci/reference.ts";
+import type { ManifestFacts } from "../model/format.ts";
+import type { Requirement } from "../model/policy.ts";
+import type { FormatName } from "../model/signature.ts";
 import type { Repository } from "../oci/repository.ts";
 import { authoritiesOf } from "../policies/requirement.ts";
-import type { Store } from "../stores/store.ts";
-import { collect } from "./collect.ts";
-import { foretellPayload } from "./foretell-payload.ts";
 import type { ImageOutcome } from "./judge-image.ts";
+import type { Wanted } from "./look.ts";
 import { problemOf } from "./problem.ts";
 import { notFound } from "./resolve.ts";
 import type { Session } from "./session.ts";
-import { type Stores, storesOf } from "./stores.ts";
 
 export type { ImageOutcome } from "./judge-image.ts";
-
-export interface Wanted {
-  /** As the caller asked for it, which is what `--require-reference exact` compares. */
-  readonly reference: Reference;
-  /** Where it is, when it is asked for by another name: lookasides go by this. */
-  readonly place?: Reference | undefined;
-  readonly digest: Digest;
-  /** The manifest, where it has been fetched and checked already. */
-  readonly fetched?: ManifestFacts | undefined;
-  /** The only image of the run: what may be needed is asked for at once, though some of it in vain. */
-  readonly alone?: boolean | undefined;
-}
+export type { Wanted } from "./look.ts";
 
 /**
  * The verdict about one digest: every place is looked at side by side with the manifest itself, every signature found is
@@ -36,52 +21,24 @@ export interface Wanted {
 export async function verifyImage(
   session: Session,
   repository: Repository,
-  { reference, place, digest, fetched, alone }: Wanted,
+  wanted: Wanted,
   requirement: Requirement,
   only?: readonly FormatName[],
 ): Promise<ImageOutcome> {
-  const authorities = authoritiesOf(requirement);
+  const { digest, reference, fetched } = wanted;
   const at = session.host.now();
-  const foretell = alone === true ? (subject: Digest) => foretellPayload(repository, subject) : undefined;
-  const { host, lookasides } = session;
-  const stores = storesOf(repository, host, { foretell, lookasides, reference: place ?? reference });
   const presence = fetched ?? present(repository, digest);
   const facts = Promise.resolve(presence).then((found) => ("verdict" in found ? undefined : found));
+  // What looks elsewhere is not even loaded before the request for the manifest has left: cold code takes milliseconds.
+  if (fetched === undefined) await session.underWay?.();
+  const { look } = await import("./look.ts");
   const [found, { kept, failures }] = await Promise.all([
     presence,
-    collect(
-      only === undefined ? [...stores.all, ...simpleStores(stores, authorities)] : stores.holding(only),
-      (entries) => knownFormats(entries, only),
-      digest,
-      async (evidence, format) =>
-        "reason" in evidence
-          ? evidence
-          : (await judging()).assess(evidence, authorities, (trust) =>
-              format.check(evidence, digest, trust, at, facts),
-            ),
-    ),
+    look(session, repository, wanted, authoritiesOf(requirement), { only, at, facts }),
   ]);
   if ("verdict" in found) return found;
-  return (await judging()).judgeImage(digest, reference, { requirement, assessments: kept, failures });
-}
-
-/** What makes a verdict of answers: not loaded before the first requests have gone out. */
-const judging = () => import("./judge-image.ts");
-
-/** Simple signatures are looked for where somebody's OpenPGP certificates are trusted: nobody else pays for the look. */
-function simpleStores({ simple }: Stores, authorities: readonly Authority[]): readonly Store[] {
-  return authorities.some(({ trust }) => trust.openpgp !== undefined) ? [simple] : [];
-}
-
-/** Formats that no entry can be of are not loaded at all. */
-async function knownFormats(
-  entries: readonly Entry[],
-  only: readonly FormatName[] | undefined,
-): Promise<readonly Format[]> {
-  const { coreFormats } = await judging();
-  const isCore = (entry: Entry) => coreFormats.some((format) => format.recognises(entry));
-  const known = entries.every(isCore) ? coreFormats : Object.values((await import("../formats/registry.ts")).formats);
-  return known.filter(({ name }) => only === undefined || only.includes(name));
+  const { judgeImage } = await import("./judge-image.ts");
+  return judgeImage(digest, reference, { requirement, assessments: kept, failures });
 }
 
 /** Its manifest; or why an image cannot be trusted whatever is signed: it is not there, or what is there is not it. */

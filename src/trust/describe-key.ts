@@ -1,8 +1,7 @@
-import { createHash, createPublicKey, KeyObject } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import type { Algorithm, HashName } from "../model/algorithm.ts";
 import { CountersignError } from "../model/errors.ts";
 import type { PublicKey } from "../model/signature.ts";
-import { decodeDer, type Element, identifierOf, MalformedDer, sequence, TAG } from "./der.ts";
 import { parsePem } from "./pem.ts";
 
 const MIN_RSA_BITS = 2048;
@@ -11,22 +10,23 @@ const MAX_RSA_BITS = 8192;
 
 const hashes: readonly HashName[] = ["sha256", "sha384", "sha512"];
 
-/** Named curves by OpenSSL's name, as algorithms call them, with the hash that belongs to each. */
-const curves: Readonly<Record<string, { name: "p256" | "p384" | "p521"; hash: HashName }>> = {
-  prime256v1: { name: "p256", hash: "sha256" },
-  secp384r1: { name: "p384", hash: "sha384" },
-  secp521r1: { name: "p521", hash: "sha512" },
+/**
+ * Named curves by OpenSSL's name, as algorithms call them, with the hash that belongs to each, and the contents of their
+ * AlgorithmIdentifier in hex: id-ecPublicKey and the curve's name (RFC 5480 2.1.1).
+ */
+const curves: Readonly<Record<string, { name: "p256" | "p384" | "p521"; hash: HashName; identifier: string }>> = {
+  prime256v1: { name: "p256", hash: "sha256", identifier: "06072a8648ce3d020106082a8648ce3d030107" },
+  secp384r1: { name: "p384", hash: "sha384", identifier: "06072a8648ce3d020106052b81040022" },
+  secp521r1: { name: "p521", hash: "sha512", identifier: "06072a8648ce3d020106052b81040023" },
 };
 
 const supported = "use ECDSA on P-256, P-384 or P-521, RSA from 2048 to 8192 bits, or Ed25519";
 
 /**
- * A public key with its fingerprint and what it permits, from a key object, public or private, or the DER of a
- * SubjectPublicKeyInfo.
- * @throws E_KEY_INVALID, E_KEY_UNSUPPORTED for another kind of key, E_KEY_WEAK for RSA under 2048 bits.
+ * A public key with its fingerprint and what it permits, from a key object, public or private.
+ * @throws E_KEY_UNSUPPORTED for another kind of key, E_KEY_WEAK for RSA under 2048 bits.
  */
-export function publicKeyFrom(source: KeyObject | Uint8Array): PublicKey {
-  if (!(source instanceof KeyObject)) return describeKey(readSpki(source));
+export function publicKeyFrom(source: KeyObject): PublicKey {
   const known = described.get(source) ?? describeKey(publicHalf(source));
   described.set(source, known);
   return known;
@@ -36,20 +36,23 @@ export function publicKeyFrom(source: KeyObject | Uint8Array): PublicKey {
 const described = new WeakMap<KeyObject, PublicKey>();
 
 function describeKey(key: KeyObject): PublicKey {
-  const spki = new Uint8Array(key.export({ type: "spki", format: "der" }));
+  const spki = new Uint8Array(spkiOf(key));
   const algorithms = permittedAlgorithms(key, spki);
   return { key, spki, fingerprint: `sha256:${createHash("sha256").update(spki).digest("hex")}`, algorithms };
 }
 
 /**
- * The key of a PEM text that is one block `PUBLIC KEY` and nothing else, which key files mostly are; undefined for every other file: see
- * parsePublicKey, which needs what reads certificates.
- * @throws E_KEY_INVALID for malformed PEM, and what publicKeyFrom throws.
+ * The key of a PEM text that is one block `PUBLIC KEY` as OpenSSL would write it and nothing else, which key files mostly are; undefined
+ * for every other file: see parsePublicKey, which needs what reads DER and certificates.
+ * @throws E_KEY_INVALID for malformed PEM and what is no key at all, and what publicKeyFrom throws.
  */
 export function readPublicKeyPem(bytes: Uint8Array): PublicKey | undefined {
   if (bytes[0] === 0x30) return undefined;
   const [block, ...others] = parsePem(bytes, 16, "E_KEY_INVALID");
-  return block?.label === "PUBLIC KEY" && others.length === 0 ? publicKeyFrom(block.der) : undefined;
+  if (block?.label !== "PUBLIC KEY" || others.length > 0) return undefined;
+  const key = readKey(block.der, "spki");
+  // OpenSSL reads more than it writes, bytes behind the key too.
+  return spkiOf(key).equals(block.der) ? publicKeyFrom(key) : undefined;
 }
 
 /** Hash that the own parameters of an id-RSASSA-PSS key fix, and its shortest salt; undefined for every other key. */
@@ -62,6 +65,10 @@ export function pssParameters(key: KeyObject): { readonly hash: string; readonly
 /** The hash that an algorithm names; undefined where the scheme hashes by itself. */
 export function hashOf(algorithm: Algorithm): HashName | undefined {
   return hashes.find((hash) => algorithm.endsWith(hash));
+}
+
+function spkiOf(key: KeyObject): Buffer {
+  return key.export({ type: "spki", format: "der" });
 }
 
 function publicHalf(key: KeyObject): KeyObject {
@@ -94,15 +101,18 @@ function ecdsaAlgorithms(key: KeyObject, spki: Uint8Array): readonly Algorithm[]
   const curve = curves[named];
   if (curve === undefined) throw unsupported(`an ECDSA key on the curve ${named || "of its own parameters"}`);
   // A curve spelled out in the key may pass for a named one with another generator.
-  if (!namesItsCurve(spki)) throw unsupported("an ECDSA key that spells out its curve");
-  const { name, hash } = curve;
+  const { name, hash, identifier } = curve;
+  if (!hasIdentifier(spki, identifier)) throw unsupported("an ECDSA key that spells out its curve");
   return [hash, ...hashes.filter((other) => other !== hash)].map((each) => `ecdsa-${name}-${each}` as const);
 }
 
-function namesItsCurve(spki: Uint8Array): boolean {
-  const [algorithm] = sequence(decodeDer(spki, "public key"), "public key");
-  const [, parameters] = sequence(algorithm, "algorithm of the public key");
-  return parameters !== undefined && identifierOf(parameters) === TAG.oid;
+/** Whether a SubjectPublicKeyInfo, which OpenSSL wrote, begins with an AlgorithmIdentifier of these contents. */
+function hasIdentifier(spki: Uint8Array, contents: string): boolean {
+  const length = (contents.length / 2).toString(16).padStart(2, "0");
+  const { buffer, byteOffset } = spki;
+  // The length of the whole takes one octet, or two from 128.
+  const start = (spki[1] ?? 0) < 0x80 ? 2 : 3;
+  return Buffer.from(buffer, byteOffset + start, contents.length / 2 + 2).toString("hex") === `30${length}${contents}`;
 }
 
 function pssAlgorithms(key: KeyObject): readonly Algorithm[] {
@@ -131,29 +141,15 @@ function checkRsa(key: KeyObject): void {
   }
 }
 
-export function membersOf(der: Uint8Array): readonly Element[] {
-  try {
-    return sequence(decodeDer(der, "public key"), "public key");
-  } catch (error) {
-    if (!(error instanceof MalformedDer)) throw error;
-    throw invalid(error);
-  }
-}
-
-export function readSpki(der: Uint8Array): KeyObject {
-  membersOf(der);
-  return readKey(der, "spki");
-}
-
 export function readKey(der: Uint8Array, type: "spki" | "pkcs1"): KeyObject {
   try {
     return createPublicKey({ key: Buffer.from(der), format: "der", type });
   } catch (error) {
-    throw invalid(error);
+    throw invalidKey(error);
   }
 }
 
-function invalid(cause: unknown): CountersignError {
+export function invalidKey(cause: unknown): CountersignError {
   return new CountersignError("E_KEY_INVALID", "malformed public key", {
     hint: "write it again with: openssl pkey -in key.pem -pubout",
     cause,

@@ -2,8 +2,8 @@ import type { KeyObject } from "node:crypto";
 import { CountersignError } from "../model/errors.ts";
 import type { PublicKey } from "../model/signature.ts";
 import { parseCertificate } from "./certificate.ts";
-import { identifierOf, TAG } from "./der.ts";
-import { membersOf, publicKeyFrom, readKey, readSpki } from "./describe-key.ts";
+import { decodeDer, type Element, identifierOf, MalformedDer, sequence, TAG } from "./der.ts";
+import { invalidKey, publicKeyFrom, readKey } from "./describe-key.ts";
 import { parsePem } from "./pem.ts";
 
 export { hashOf, pssParameters, publicKeyFrom } from "./describe-key.ts";
@@ -32,7 +32,7 @@ export function parsePublicKey(bytes: Uint8Array): PublicKey {
   }
   switch (block.label) {
     case "PUBLIC KEY":
-      return publicKeyFrom(block.der);
+      return publicKeyFrom(readSpki(block.der));
     case "RSA PUBLIC KEY":
       return publicKeyFrom(readKey(block.der, "pkcs1"));
     case "CERTIFICATE":
@@ -58,4 +58,19 @@ function keyOfDer(der: Uint8Array): KeyObject {
     });
   }
   return third === undefined ? readSpki(der) : parseCertificate(der).publicKey;
+}
+
+function readSpki(der: Uint8Array): KeyObject {
+  membersOf(der);
+  return readKey(der, "spki");
+}
+
+/** Of exactly one SEQUENCE: OpenSSL reads over what stands behind it. */
+function membersOf(der: Uint8Array): readonly Element[] {
+  try {
+    return sequence(decodeDer(der, "public key"), "public key");
+  } catch (error) {
+    if (!(error instanceof MalformedDer)) throw error;
+    throw invalidKey(error);
+  }
 }

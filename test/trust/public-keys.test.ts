@@ -3,6 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isCountersignError } from "../../src/model/errors.ts";
+import { readPublicKeyPem } from "../../src/trust/describe-key.ts";
 import { encodePem } from "../../src/trust/pem.ts";
 import { parsePublicKey, publicKeyFrom } from "../../src/trust/public-keys.ts";
 import { bitStringOf, integerOf, oidOf, sequenceOf, tlv } from "./support/der-writer.ts";
@@ -114,6 +115,27 @@ describe("a public key file", () => {
       ),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe("a public key file that is read without what reads certificates", () => {
+  const keys = (["p256", "p384", "p521", "rsa2048", "rsapss", "ed25519"] as const).map((name) => makeKey(name));
+
+  it("has the same key as when it is read with it", () => {
+    for (const key of keys) expect(readPublicKeyPem(pem(key))).toEqual(parsePublicKey(pem(key)));
+  });
+
+  it("is one block PUBLIC KEY in the words of OpenSSL, and no other", () => {
+    const [ec, , , rsa] = keys as [KeyObject, KeyObject, KeyObject, KeyObject];
+    const others = [spki(ec), pem(rsa, "pkcs1"), Buffer.concat([pem(ec), pem(rsa)]), Buffer.from("none")];
+    for (const bytes of others) expect(readPublicKeyPem(bytes)).toBeUndefined();
+    const longer = encodePem("PUBLIC KEY", Buffer.concat([spki(ec), Uint8Array.of(0)]));
+    expect(readPublicKeyPem(Buffer.from(longer))).toBeUndefined();
+  });
+
+  it("is refused as it is with it when it spells out its curve", () => {
+    const bytes = pem(explicitCurveKey());
+    expect(refusal(() => readPublicKeyPem(bytes) ?? parsePublicKey(bytes))).toBe("E_KEY_UNSUPPORTED");
   });
 });
 
