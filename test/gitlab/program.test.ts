@@ -12,8 +12,8 @@ import { runScript } from "./support/templates.ts";
 
 const commit = "0123456789abcdef0123456789abcdef01234567";
 const files: Readonly<Record<string, string>> = {
-  "index.js": 'import("./140.index.js").then(({ word }) => console.log("RAN " + word));\n',
-  "140.index.js": 'export const word = "it";\n',
+  "index.js": 'import("./part.js").then(({ word }) => console.log("RAN " + word));\n',
+  "part.js": 'export const word = "it";\n',
   "package.json": '{"type":"module"}\n',
 };
 const hexOf = (text: string | Uint8Array, hash = "sha256") => createHash(hash).update(text).digest("hex");
@@ -144,7 +144,7 @@ describe("the program from a mirror", () => {
     const bytes = gzipSync(
       Buffer.concat([
         header("dist/index.js", "2", "/etc/passwd", ""),
-        header("../dist/140.index.js", "0", "", bad),
+        header("../dist/part.js", "0", "", bad),
         header("dist/../../escape.js", "0", "", bad),
         header("other/index.js", "0", "", bad),
         header("dist/.hidden", "0", "", bad),
@@ -224,9 +224,9 @@ describe("the program from a project of the instance", () => {
   });
 
   it("does not run when a file is not what dist/files.json says", async () => {
-    const origin = await listen((target) => (target === fileOf("140.index.js") ? { body: "half" } : content(target)));
+    const origin = await listen((target) => (target === fileOf("part.js") ? { body: "half" } : content(target)));
     expect(await job(`project:security/countersign@${commit}`, instance(origin))).toEqual(
-      stopped(1, "E_DIGEST_MISMATCH", "dist/140.index.js of security/countersign is not what it should be"),
+      stopped(1, "E_DIGEST_MISMATCH", "dist/part.js of security/countersign is not what it should be"),
     );
   });
 
