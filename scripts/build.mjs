@@ -69,12 +69,13 @@ async function bundle() {
  * What `verify` loads at one time, in one file each, which costs a millisecond, and so does wrapping its modules apart; others share
  * parts of them: the program's first lines, what is needed for the first request, for the others, and for the answers.
  */
-const parts = new Map([
+const parts = [
   ["index", "main.js"],
   ["first", "cli/program.js"],
   ["looking", "operations/look.js"],
+  ["looking", "oci/registry-contents.js"],
   ["judging", "operations/judge-image.js"],
-]);
+];
 const partOf = new Map();
 
 function groupOf(id, graph) {

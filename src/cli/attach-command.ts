@@ -16,8 +16,8 @@ import { checkReportPlace, emit } from "./output.ts";
 import { addPublicMaterialOptions, loadPublicMaterial, publicMaterialReaders } from "./public-material.ts";
 import { openSession } from "./session.ts";
 import { onlyImage } from "./targets.ts";
-import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
 import type { Verb } from "./verb.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./witnessing-options.ts";
 
 const readers = {
   ...registryReaders,

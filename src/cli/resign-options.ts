@@ -18,7 +18,7 @@ import { switched, text, texts } from "./option-values.ts";
 import { givenPrefixed, readPrefixedOptions, refuseStray } from "./prefixed-options.ts";
 import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
 import { loadSigner } from "./signing-material.ts";
-import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./witnessing-options.ts";
 
 const resignReaders = {
   ...signerReaders,

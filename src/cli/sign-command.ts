@@ -45,8 +45,8 @@ import { addSignedByOptions, loadSignedBy, signedByReaders } from "./signed-by.t
 import { addKeyOptions, addSignerOptions, signerReaders } from "./signer-options.ts";
 import { loadSigner } from "./signing-material.ts";
 import { loadTargets } from "./targets.ts";
-import { addTimestampOptions, loadWitnessing, timestampReaders } from "./timestamp-options.ts";
 import type { Verb } from "./verb.ts";
+import { addTimestampOptions, loadWitnessing, timestampReaders } from "./witnessing-options.ts";
 
 const readers = {
   ...imageReaders,

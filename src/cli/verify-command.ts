@@ -16,7 +16,7 @@ import {
   registryReaders,
 } from "./options.ts";
 import { checkReportPlace, emit } from "./output.ts";
-import { addPolicyOptions, loadPolicy, namesPolicy, policyReaders } from "./policy-options.ts";
+import { addPolicyOptions, namesPolicy, policyReaders } from "./policy-options.ts";
 import { loadPolicyRevocation } from "./revocation-options.ts";
 import { openSession } from "./session.ts";
 import { loadTargets } from "./targets.ts";
@@ -84,6 +84,7 @@ export async function loadTrust(
 ): Promise<Pick<VerifyRequest, "requirement" | "warnings">> {
   if (!namesPolicy(options)) return loadRequirement(host, options);
   refuseTrustFlags(options);
+  const { loadPolicy } = await import("./policy-document.ts");
   const requirement = await loadPolicy(host, options, await loadPolicyRevocation(host, options));
   return { requirement, warnings: [] };
 }

@@ -1,4 +1,4 @@
-import { type Digest, isDigest } from "../model/digest.ts";
+import { isDigest } from "../model/digest.ts";
 import { CountersignError } from "../model/errors.ts";
 import type { Exchange } from "../platform/exchange.ts";
 import type { Host } from "../platform/host.ts";
@@ -8,11 +8,8 @@ import { type Actions, createAuthorizer, type Scope } from "./auth.ts";
 import type { CredentialSource } from "./credential.ts";
 import { createEndpoint } from "./endpoint.ts";
 import { observe, type RequestNotice } from "./observe.ts";
-import { createBlobs } from "./registry-blobs.ts";
-import { createSignatureExtension } from "./registry-extension.ts";
-import { createListings, type ListingMemory } from "./registry-listings.ts";
+import type { RegistryContents, RegistryMemory } from "./registry-contents.ts";
 import { createManifests } from "./registry-manifests.ts";
-import { createBlobStreams } from "./registry-streams.ts";
 import type { StreamingRepository } from "./repository.ts";
 import { createTransport, type Transport } from "./transport.ts";
 
@@ -59,9 +56,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   const exchange = onRequest ? observe(options.exchange, now, (host) => hosts.has(host), onRequest) : options.exchange;
   const retrier = createRetrier(options.host, { throttledCode: "E_REGISTRY_THROTTLED", onRetry: options.onRetry });
   const transports = new Map<string, Transport>();
-  const repositories = new Map<string, { uploads: Map<Digest, Promise<Digest>>; memory: ListingMemory }>();
-
-  const extensions = new Map<string, { supported?: Promise<boolean> }>();
+  const repositories = new Map<string, RegistryMemory>();
+  const extensions = new Map<string, RegistryMemory["extension"]>();
 
   const transportOf = (registry: string) =>
     memo(transports, registry, () => {
@@ -77,19 +73,42 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (repository.length > 255 || !PATH.test(repository)) throw badPath(repository);
       const transport = transportOf(registry);
       const name = `${registry}/${repository}`;
-      const known = memo(repositories, name, () => ({ uploads: new Map(), memory: { withoutReferrers: false } }));
-      const scope: Scope = { repository, actions };
       const extension = memo(extensions, registry, () => ({}));
+      const fresh = (): RegistryMemory => ({ uploads: new Map(), listings: { withoutReferrers: false }, extension });
+      const memory = memo(repositories, name, fresh);
+      const scope: Scope = { repository, actions };
       return {
         kind: "registry",
         name,
         place: { registry, repository },
         ...createManifests(transport, scope),
-        ...createBlobs(transport, scope, known.uploads),
-        ...createBlobStreams(transport, scope, known.uploads),
-        ...createListings(transport, scope, known.memory),
-        signatures: createSignatureExtension(transport, scope, extension),
+        ...contentsLater(async () => {
+          const { createContents } = await import("./registry-contents.ts");
+          return createContents(transport, scope, memory);
+        }),
       };
+    },
+  };
+}
+
+/** What `load` resolves to, loaded at its first use. */
+function contentsLater(load: () => Promise<RegistryContents>): RegistryContents {
+  let loaded: Promise<RegistryContents> | undefined;
+  const contents = () => (loaded ??= load());
+  return {
+    getBlob: async (...given) => (await contents()).getBlob(...given),
+    putBlob: async (bytes) => (await contents()).putBlob(bytes),
+    hasBlob: async (descriptor) => (await contents()).hasBlob(descriptor),
+    async *openBlob(descriptor) {
+      yield* (await contents()).openBlob(descriptor);
+    },
+    takeBlob: async (...given) => (await contents()).takeBlob(...given),
+    listReferrers: async (subject) => (await contents()).listReferrers(subject),
+    listTags: async () => (await contents()).listTags(),
+    signatures: {
+      supported: async () => (await contents()).signatures.supported(),
+      list: async (subject) => (await contents()).signatures.list(subject),
+      add: async (...given) => (await contents()).signatures.add(...given),
     },
   };
 }

@@ -1,37 +1,43 @@
-import { constants } from "node:fs";
-import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { close, constants, fstat, open, promises, read } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { CountersignError, isCountersignError } from "../model/errors.ts";
 import { causeCode } from "./faults.ts";
 import type { Files } from "./host.ts";
+
+// Files are read without node:fs/promises, which takes two milliseconds to load: before a first request nothing else is done with them.
+const openToRead = promisify(open);
+const statOf = promisify(fstat);
+const readFrom = promisify(read);
+const closeFile = promisify(close);
 
 /** The file system. Reads are bounded, also of pipes and devices; writes are whole or not at all. */
 export function createNodeFiles(randomName: () => string): Files {
   return {
     async read(path, limit) {
-      const file = await open(path, constants.O_RDONLY).catch((cause: unknown) => {
+      const file = await openToRead(path, constants.O_RDONLY).catch((cause: unknown) => {
         throw unreadable(path, cause);
       });
       try {
         return await readAtMost(file, path, limit);
       } finally {
-        await file.close();
+        await closeFile(file);
       }
     },
     async exists(path) {
-      return stat(path).then(
+      return promises.stat(path).then(
         () => true,
         () => false,
       );
     },
     async list(path) {
-      return readdir(path).catch((cause: unknown) => {
+      return promises.readdir(path).catch((cause: unknown) => {
         if (causeCode(cause) === "ENOENT") return [];
         throw unreadable(path, cause);
       });
     },
     async isLink(path) {
-      return lstat(path).then(
+      return promises.lstat(path).then(
         (found) => found.isSymbolicLink(),
         (cause: unknown) => {
           if (["ENOENT", "ENOTDIR"].includes(causeCode(cause))) return false;
@@ -40,7 +46,7 @@ export function createNodeFiles(randomName: () => string): Files {
       );
     },
     async size(path) {
-      return stat(path).then(
+      return promises.stat(path).then(
         (found) => found.size,
         (cause: unknown) => {
           if (["ENOENT", "ENOTDIR"].includes(causeCode(cause))) return undefined;
@@ -52,29 +58,30 @@ export function createNodeFiles(randomName: () => string): Files {
     write: (path, bytes, options = {}) =>
       beside(path, randomName(), async (temporary) => {
         await writeNew(temporary, bytes, options.mode ?? 0o666);
-        await (options.exclusive ? place(temporary, path) : rename(temporary, path));
+        await (options.exclusive ? place(temporary, path) : promises.rename(temporary, path));
       }),
     writeFrom: (path, chunks) =>
       beside(path, randomName(), async (temporary) => {
         await writeNew(temporary, chunks, 0o666);
-        await rename(temporary, path);
+        await promises.rename(temporary, path);
       }),
     async remove(path) {
-      await rm(path, { recursive: true, force: true }).catch((cause: unknown) => {
+      await promises.rm(path, { recursive: true, force: true }).catch((cause: unknown) => {
         throw unwritable(path, cause);
       });
     },
   };
 }
 
-async function readAtMost(file: FileHandle, path: string, limit: number): Promise<Uint8Array> {
+async function readAtMost(file: number, path: string, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    const { size: expected } = await file.stat();
+    const { size: expected } = await statOf(file);
     for (;;) {
       const room = Math.min(Math.max(expected - size, 0), limit - size) + 1;
-      const { bytesRead, buffer } = await file.read(new Uint8Array(Math.max(room, 4096)), 0, null, null);
+      const buffer = new Uint8Array(Math.max(room, 4096));
+      const { bytesRead } = await readFrom(file, buffer, 0, buffer.length, null);
       if (bytesRead === 0) return Buffer.concat(chunks, size);
       size += bytesRead;
       if (size > limit) break;
@@ -93,10 +100,10 @@ async function beside(path: string, random: string, work: (temporary: string) =>
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path).slice(0, 100)}.${random}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await promises.mkdir(folder, { recursive: true });
     await work(temporary);
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
+    await promises.rm(temporary, { force: true }).catch(() => {});
     throw unwritable(path, cause);
   }
 }
@@ -104,7 +111,7 @@ async function beside(path: string, random: string, work: (temporary: string) =>
 const PIECE = 256 * 1024;
 
 async function* readPieces(path: string): AsyncIterable<Uint8Array> {
-  const file = await open(path, constants.O_RDONLY).catch((cause: unknown) => {
+  const file = await promises.open(path, constants.O_RDONLY).catch((cause: unknown) => {
     throw unreadable(path, cause);
   });
   try {
@@ -121,7 +128,7 @@ async function* readPieces(path: string): AsyncIterable<Uint8Array> {
 }
 
 async function writeNew(path: string, bytes: Uint8Array | AsyncIterable<Uint8Array>, mode: number): Promise<void> {
-  const file = await open(path, "wx", mode);
+  const file = await promises.open(path, "wx", mode);
   try {
     if (bytes instanceof Uint8Array) await file.writeFile(bytes);
     else for await (const chunk of bytes) await file.writeFile(chunk);
@@ -133,14 +140,14 @@ async function writeNew(path: string, bytes: Uint8Array | AsyncIterable<Uint8Arr
 
 /** Gives a finished file its name unless something has it already: `link` never replaces, where `rename` does. */
 async function place(from: string, to: string): Promise<void> {
-  await link(from, to).catch((cause: unknown) => {
+  await promises.link(from, to).catch((cause: unknown) => {
     if (causeCode(cause) !== "EEXIST") throw cause;
     throw new CountersignError("E_FILE_EXISTS", `${to} is there already`, {
       cause,
       hint: "remove it or choose another name",
     });
   });
-  await rm(from);
+  await promises.rm(from);
 }
 
 function unreadable(path: string, cause: unknown): CountersignError {
