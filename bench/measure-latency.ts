@@ -7,7 +7,7 @@ import { alternate } from "./statistics.ts";
 
 const ROUND_TRIPS = [0, 50];
 const MOST_OF_COSIGN = 0.6;
-/** Where the bound is held: on the embedded registry cosign has less to wait for than Node takes to start. */
+/** Where the bound is held: on the embedded registry cosign waits for fewer answers, and the start of Node counts for more. */
 const HELD = "docker-registry";
 
 /** One verification, from the start of the process to its end, near the registry and far from it. */

@@ -78,6 +78,7 @@ const parts = [
 ];
 const partOf = new Map();
 
+/** The part that a module belongs to; undefined: rolldown puts it where it is needed, the first lines into index.js. */
 function groupOf(id, graph) {
   if (partOf.size === 0) {
     for (const [name, entry] of parts) {

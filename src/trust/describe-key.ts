@@ -100,8 +100,8 @@ function ecdsaAlgorithms(key: KeyObject, spki: Uint8Array): readonly Algorithm[]
   const named = key.asymmetricKeyDetails?.namedCurve ?? "";
   const curve = curves[named];
   if (curve === undefined) throw unsupported(`an ECDSA key on the curve ${named || "of its own parameters"}`);
-  // A curve spelled out in the key may pass for a named one with another generator.
   const { name, hash, identifier } = curve;
+  // A curve spelled out in the key may pass for a named one with another generator.
   if (!hasIdentifier(spki, identifier)) throw unsupported("an ECDSA key that spells out its curve");
   return [hash, ...hashes.filter((other) => other !== hash)].map((each) => `ecdsa-${name}-${each}` as const);
 }
@@ -141,6 +141,7 @@ function checkRsa(key: KeyObject): void {
   }
 }
 
+/** @throws E_KEY_INVALID */
 export function readKey(der: Uint8Array, type: "spki" | "pkcs1"): KeyObject {
   try {
     return createPublicKey({ key: Buffer.from(der), format: "der", type });
@@ -149,6 +150,7 @@ export function readKey(der: Uint8Array, type: "spki" | "pkcs1"): KeyObject {
   }
 }
 
+/** Of a source that OpenSSL or the shape of its DER refuses. */
 export function invalidKey(cause: unknown): CountersignError {
   return new CountersignError("E_KEY_INVALID", "malformed public key", {
     hint: "write it again with: openssl pkey -in key.pem -pubout",

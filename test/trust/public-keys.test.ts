@@ -126,7 +126,7 @@ describe("a public key file that is read without what reads certificates", () =>
   });
 
   it("is one block PUBLIC KEY in the words of OpenSSL, and no other", () => {
-    const [ec, , , rsa] = keys as [KeyObject, KeyObject, KeyObject, KeyObject];
+    const [ec, rsa] = [makeKey("p256"), makeKey("rsa2048")];
     const others = [spki(ec), pem(rsa, "pkcs1"), Buffer.concat([pem(ec), pem(rsa)]), Buffer.from("none")];
     for (const bytes of others) expect(readPublicKeyPem(bytes)).toBeUndefined();
     const longer = encodePem("PUBLIC KEY", Buffer.concat([spki(ec), Uint8Array.of(0)]));
